@@ -1,0 +1,129 @@
+"""What every part of the project shares: classes, colours, errors, files, seeds and devices."""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+NAME_CLASSES: tuple[str, ...] = ("_background_", "Barcode", "Label", "Color chart", "Scale")
+IGNORE: int = 255  # mask value of pixels that move no loss and no metric
+IMAGE_SUFFIXES: tuple[str, ...] = (".jpg", ".jpeg", ".png", ".tif", ".tiff")  # in any letter case
+
+
+class UserError(Exception):
+    """One sentence for the user: the file or constant, the value found and what is allowed.
+
+    Scripts print it without a traceback and end with `exit_status` (2: a constant does not fit).
+    """
+
+    def __init__(self, message: str, exit_status: int = 1) -> None:
+        super().__init__(message)
+        self.exit_status = exit_status
+
+
+def voc_palette() -> np.ndarray:
+    """The PASCAL VOC colour map, uint8 (256, 3) RGB: row k is the colour of class k.
+
+    Rows 1 to 4 are dark red, green, dark yellow and blue; row 255 (IGNORE) is (224, 224, 192).
+    """
+    index = np.arange(256)
+    palette = np.zeros((256, 3), np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            palette[:, channel] |= (((index >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
+    return palette
+
+
+def default_colors(num_classes: int) -> list[tuple[int, int, int]]:
+    """One (R, G, B) of the VOC palette for each class, background first."""
+    return [tuple(int(value) for value in row) for row in voc_palette()[:num_classes]]
+
+
+def find_images(folder: str | Path, recursive: bool = False) -> list[Path]:
+    """The image files in `folder`, sorted by path; suffixes of `IMAGE_SUFFIXES` in any letter case.
+
+    Hidden files (`.` first, such as macOS's `._K0001.jpg`) are left out.
+    Raises UserError when `folder` is not a folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder: create it or name the folder that holds the images.")
+    paths = folder.rglob("*") if recursive else folder.iterdir()
+    return sorted(
+        path for path in paths
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def require_distinct(outputs: Sequence[tuple[Path, Path]]) -> None:
+    """Raises UserError when two inputs of the (input, output) pairs would be written to one output name.
+
+    Letter case is disregarded, as it is by the file systems of Windows and macOS.
+    """
+    seen: dict[str, Path] = {}
+    for source, output in outputs:
+        first = seen.setdefault(str(output).casefold(), source)
+        if first != source:
+            raise UserError(
+                f"{first} and {source} would both be written to {output}: rename one of them or move it elsewhere."
+            )
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path` (same suffix), renamed to `path` when the block ends well.
+
+    When the block raises, the temporary file is removed and an older `path` stays as it was. Missing parent
+    folders are made.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".tmp_", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)  # mkstemp makes it private; give the mode that open() would
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds Python's, NumPy's and PyTorch's generators of this process."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device for "auto" (CUDA, else MPS, else CPU), "cuda", "cuda:1", "mps" or "cpu".
+
+    Raises UserError when the device is asked for and not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UserError(f'device is "{name}": use "auto", "cuda", "cuda:1", "mps" or "cpu".', 2) from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            'device is "cuda" and PyTorch finds no CUDA GPU: install a CUDA build of torch and a current driver, '
+            'or set device to "cpu" or "auto".', 2
+        )
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(f'device is "{name}" and only {torch.cuda.device_count()} CUDA GPUs are there.', 2)
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UserError('device is "mps" and PyTorch finds no Apple GPU: set device to "cpu" or "auto".', 2)
+    return device
