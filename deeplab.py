@@ -1,0 +1,113 @@
+"""A trained model for other programs: `DeeplabV3("model_data/deeplab_mobilenetv2.pth").segment(image)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from utils.checkpoint import build_model, load_checkpoint
+from utils.drawing import Region, count_pixels, draw, find_regions
+from utils.image_io import MODES_8BIT, pillow_to_rgb, to_uint8
+from utils.letterbox import letterbox, network_input, unletterbox_classes
+from utils.objects import MIN_AREA
+from utils.precision import choose_precision
+from utils.utils import UserError, pick_device
+
+
+class DeeplabV3:
+    """A DeepLabv3+ checkpoint that segments images of any size.
+
+    Attributes: `name_classes`, list of str, background first; `colors`, an (R, G, B) for each; `input_shape`, the
+    network's (height, width); `device`; `checkpoint`, all that the file says, weights left out; `model`, the network.
+    """
+
+    def __init__(
+        self,
+        model_path: str | Path,
+        *,
+        device: str = "auto",
+        fp16: bool = True,
+        colors: Sequence[Sequence[int]] | None = None,
+        name_classes: Sequence[str] | None = None,
+        backbone: str | None = None,
+        downsample_factor: int | None = None,
+        input_shape: tuple[int, int] | None = None,
+    ) -> None:
+        """Loads `model_path`; a checkpoint made here describes itself and needs no other argument.
+
+        fp16: mixed precision where the device gains from it. colors: instead of the checkpoint's own.
+        downsample_factor, input_shape: instead of the checkpoint's own, as its weights fit any. name_classes, backbone:
+        needed for a bare state dict in the community's layout, and only there.
+        Raises UserError when the file cannot be used or an argument does not fit.
+        """
+        checkpoint = load_checkpoint(
+            model_path, name_classes=name_classes, backbone=backbone,
+            downsample_factor=downsample_factor, input_shape=input_shape,
+        )
+        self.device = pick_device(device)
+        self.precision = choose_precision(fp16, self.device)
+        self.model = build_model(checkpoint).to(self.device, memory_format=torch.channels_last)
+        self.checkpoint = {key: value for key, value in checkpoint.items() if key not in ("model", "training")}
+        self.name_classes: list[str] = checkpoint["name_classes"]
+        self.colors = [tuple(color) for color in colors or checkpoint["colors"]]
+        self.input_shape: tuple[int, int] = tuple(checkpoint["input_shape"])
+        if len(self.colors) != len(self.name_classes):
+            raise UserError(f"colors has {len(self.colors)} entries, not one for each of {self.name_classes}.", 2)
+        if min(self.input_shape) < 1:
+            raise UserError(f"input_shape is {self.input_shape}: height and width have to be positive.", 2)
+
+    @torch.inference_mode()
+    def segment(self, image: Image.Image | np.ndarray) -> np.ndarray:
+        """The class of each pixel of `image`, uint8 (H, W).
+
+        image: an array, RGB (H, W, 3) or grey (H, W), uint8 or uint16; or a Pillow image, whose EXIF orientation is
+        applied first (H and W are those of the upright image) and whose transparent parts are laid over white.
+        Raises UserError for any other image.
+        """
+        pixels = to_uint8(rgb_array(image))
+        boxed, placement = letterbox(pixels, self.input_shape)
+        batch = network_input(torch.from_numpy(boxed)[None].to(self.device))
+        with self.precision.autocast():
+            logits = self.model(batch)[0]
+        return unletterbox_classes(logits, placement, pixels.shape[:2])
+
+    def detect_image(
+        self, image: Image.Image | np.ndarray, mix_type: int = 0, count: bool = False
+    ) -> Image.Image | np.ndarray | tuple[Image.Image | np.ndarray, dict[str, int]]:
+        """A picture of what is in `image`: a Pillow image for one, else an array (H, W, 3) of the input's type.
+
+        mix_type 0: objects tinted, background exactly as it is; 1: the colours of the classes alone; 2: the objects
+        cut out, background black. count: (picture, pixels of each class by name) instead. Raises like `segment`.
+        """
+        pixels = rgb_array(image)
+        mask = self.segment(pixels)
+        picture = draw(pixels, mask, self.colors, mix_type)
+        if isinstance(image, Image.Image):
+            picture = Image.fromarray(picture)
+        return (picture, count_pixels(mask, self.name_classes)) if count else picture
+
+    def regions(self, mask: np.ndarray, min_area: float = MIN_AREA) -> list[Region]:
+        """The objects in a mask that `segment` made: class, box, area and centroid of each.
+
+        min_area: share of the sheet below which a connected component is taken for a speck and left out.
+        """
+        return find_regions(mask, self.name_classes, min_area)
+
+
+def rgb_array(image: Image.Image | np.ndarray) -> np.ndarray:
+    """`image` as RGB, uint8 or uint16 (H, W, 3), upright. What is allowed and raised: see `DeeplabV3.segment`."""
+    if isinstance(image, Image.Image):
+        if image.mode not in MODES_8BIT:
+            raise UserError(f"The image has mode {image.mode}: open it with utils.image_io.read_image, or convert it.")
+        return pillow_to_rgb(ImageOps.exif_transpose(image))
+    if image.dtype not in (np.uint8, np.uint16) or image.size == 0:
+        raise UserError(f"The image is {image.dtype} of shape {image.shape}: it has to be uint8 or uint16, not empty.")
+    if image.ndim == 2:
+        return np.dstack([image] * 3)
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise UserError(f"The image is an array of shape {image.shape}: it has to be (H, W, 3) RGB or (H, W) grey.")
+    return np.ascontiguousarray(image)

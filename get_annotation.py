@@ -1,0 +1,93 @@
+"""Makes the lists of sheets for training, validation and test: <dataset>/ImageSets/Segmentation/*.txt.
+
+    python get_annotation.py --dataset=mine --institutions=apart
+
+Writes trainval.txt, train.txt, val.txt and test.txt with one stem a line, and prints what the masks hold. The lists
+of an earlier run are replaced; the same seed gives the same lists. The exit status is 1 when a mask cannot be used.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from utils import config
+from utils.config import Settings
+from utils.jobs import warn
+from utils.splits import SPLITS, absent_classes, institution, only_0_and_255, split_stems, survey_masks, survey_table
+from utils.utils import NAME_CLASSES, UserError, atomic_path
+from utils.voc import VocDataset
+
+# Dataset: <dataset_path>/<dataset>/{JPEGImages,SegmentationClass}
+dataset_path: str = "herbarium_sheets"
+dataset: str = "demo"
+name_classes: tuple[str, ...] = NAME_CLASSES  # as in train.py; masks may hold 0 to their number - 1, and 255
+
+# Shares, above 0 and up to 1
+trainval_percent: float = 1.0   # train and val together, of all sheets; the rest is test; 1: no test sheets
+train_percent: float = 0.9      # train, of train and val
+seed: int = 11                  # another seed, another choice
+
+# Institutions, read from the file names: BM_000123.jpg is of "BM"
+institutions: Literal["mixed", "stratified", "apart"] = "stratified"  # stratified: each split has its share of each
+                                # institution; apart: val and test are of institutions that train has not seen, the
+                                # honest figure for sheets from elsewhere; mixed: disregarded
+separator: str = "_"            # ends the institution; names without it are of one institution
+val_institutions: tuple[str, ...] = ()  # not empty: val is these institutions, whole, and train_percent is not used
+
+# ---- nothing below needs editing ----
+
+
+def main(settings: Settings) -> int:
+    """The exit status: 0, or 1 when masks cannot be used. Raises UserError when a split would be left empty."""
+    data = VocDataset(settings.dataset_path, settings.dataset)
+    images = data.images()
+    masks = {path.stem: path for path in data.mask_dir.glob("*.png") if not path.name.startswith(".")}
+    name_missing("images without a mask", images.keys() - masks.keys())
+    name_missing("masks without an image", masks.keys() - images.keys())
+    stems = sorted(images.keys() & masks.keys())
+    if not stems:
+        raise UserError(f"{data.root} has no image with a mask: JPEGImages/K1.jpg needs SegmentationClass/K1.png.")
+
+    split = split_stems(
+        stems, trainval_percent=settings.trainval_percent, train_percent=settings.train_percent, seed=settings.seed,
+        institutions=settings.institutions, separator=settings.separator, val_institutions=settings.val_institutions,
+    )
+    for name, listed in {**split, "trainval": sorted(split["train"] + split["val"])}.items():
+        with atomic_path(data.list_dir / f"{name}.txt") as temporary:
+            temporary.write_text("".join(f"{stem}\n" for stem in listed), encoding="utf-8", newline="\n")
+    for name in SPLITS:
+        groups = sorted({institution(stem, settings.separator) for stem in split[name]} - {""})
+        print(f"{name:<6}{len(split[name]):>6} sheets{'  ' if groups else ''}{', '.join(groups)}")
+    for name, constant in (("test", "trainval_percent"), ("val", "train_percent")):
+        if not split[name]:
+            print(f"{name}.txt is empty, as {constant} = 1 asks for.")
+
+    survey = survey_masks({stem: masks[stem] for stem in stems}, settings.name_classes)
+    print(f"\nWhat the masks hold; in the last columns, how many masks of each split have it:\n"
+          f"{survey_table(survey, split, settings.name_classes)}")
+    empty = only_0_and_255(survey)
+    if empty * 2 > len(stems):
+        warn(
+            f"{empty} of {len(stems)} masks are only 0 and 255: 255 is never learned, so the network would find "
+            "nothing. Objects need their class index (1, 2, ...) as pixel value: make the masks with "
+            "labelme_to_deeplab.py or convert_labelled.py."
+        )
+    for name in ("train", "val"):
+        if split[name] and (absent := absent_classes(survey, split[name], settings.name_classes)):
+            warn(f"No mask of {name}.txt holds {', '.join(absent)}: it cannot be {"learned" if name == "train" else "scored"}.")
+    for problem in survey.problems:
+        warn(problem)
+    if survey.problems:
+        warn(f"{len(survey.problems)} of {len(stems)} masks cannot be used. They are in the lists: mend them first.")
+    return 1 if survey.problems else 0
+
+
+def name_missing(what: str, stems: set[str]) -> None:
+    """Warns of sheets that are not listed."""
+    if stems:
+        more = f" and {len(stems) - 10} more" if len(stems) > 10 else ""
+        warn(f"{len(stems)} {what} are not listed: {', '.join(sorted(stems)[:10])}{more}.")
+
+
+if __name__ == "__main__":
+    config.run(main)

@@ -1,0 +1,97 @@
+"""Predicts the sheets of a split and scores them against their labels: edit the constants, run `python get_miou.py`.
+
+Results go to out_dir: masks/<sheet>.png, metrics.md, metrics.json, per_sheet.csv (which sheets are bad),
+confusion_matrix.csv and .png, iou.png, recall.png, precision.png.
+
+    python get_miou.py
+    python get_miou.py --model_path=logs/best_epoch_weights.pth --dataset=mine --split=test
+    python get_miou.py --mode=score
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Literal
+
+from tqdm import tqdm
+
+from deeplab import DeeplabV3
+from utils import config
+from utils.image_io import read_image, read_mask, write_mask
+from utils.report import Report, csv_file
+from utils.utils import NAME_CLASSES, UserError, default_colors
+from utils.voc import VocDataset
+
+# ---- What to do ----
+mode: Literal["predict_and_score", "predict", "score"] = "predict_and_score"  # score: the masks of an earlier run
+model_path: str = "model_data/deeplab_mobilenetv2.pth"  # checkpoint; it knows its own classes
+device: str = "auto"                # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
+# ---- Data ----
+dataset_path: str = "herbarium_sheets"   # folder of the data sets
+dataset: str = "demo"                    # <dataset_path>/<dataset>/{JPEGImages,SegmentationClass,ImageSets}
+split: str = "val"                       # the list in ImageSets/Segmentation: "train", "val", "test", "trainval"
+name_classes: tuple[str, ...] = NAME_CLASSES  # for mode "score", which reads no checkpoint; background first
+# ---- Results ----
+out_dir: str = "miou_out"
+object_scores: bool = True          # also count found and false objects and compare outlines; 0.5 s a large sheet
+
+
+def main(settings: config.Settings) -> int:
+    """Runs the mode. Returns the exit status: 1 when a sheet was bad or missing, else 0."""
+    data = VocDataset(settings.dataset_path, settings.dataset)
+    stems = data.stems(settings.split)
+    out_dir = Path(settings.out_dir)
+    predicts, scores = settings.mode != "score", settings.mode != "predict"
+    if predicts:
+        model, images = DeeplabV3(settings.model_path, device=settings.device), data.images()
+        classes, colors = model.name_classes, model.colors
+    else:
+        classes, colors = settings.name_classes, default_colors(len(settings.name_classes))
+        if not (out_dir / "masks").is_dir():
+            raise UserError(f'{out_dir / "masks"} is not a folder: mode "score" needs the masks of mode "predict".')
+    report = Report(classes, colors, settings.object_scores)
+    missing: list[str] = []
+    with csv_file(out_dir / "per_sheet.csv", report.header()) if scores else nullcontext() as write_row:
+        for stem in tqdm(stems, desc=settings.mode, unit=" sheets"):
+            mask_path = out_dir / "masks" / f"{stem}.png"
+            try:
+                if predicts:
+                    predict(model, find(images, stem, data), mask_path)
+                if scores:
+                    write_row(score(report, stem, data.mask(stem), mask_path))
+            except UserError as error:
+                missing.append(str(error))
+                tqdm.write(str(error), file=sys.stderr)
+    print(f"{len(stems) - len(missing)} of {len(stems)} sheets done, {len(missing)} bad or missing. Results: {out_dir}")
+    if report.sheets:
+        made_by = settings.model_path if predicts else None
+        about = {"dataset": str(data.root), "split": settings.split, "model_path": made_by}
+        print(report.write(out_dir, missing, about))
+    return 1 if missing else 0
+
+
+def find(images: Mapping[str, Path], stem: str, data: VocDataset) -> Path:
+    """The image file of a stem. Raises UserError when there is none."""
+    if stem not in images:
+        raise UserError(f"{data.image_dir / stem}.* is not there: add the image, or run get_annotation.py again.")
+    return images[stem]
+
+
+def predict(model: DeeplabV3, image_path: Path, mask_path: Path) -> None:
+    """Writes the predicted mask of an image."""
+    write_mask(mask_path, model.segment(read_image(image_path)), model.colors)
+
+
+def score(report: Report, stem: str, truth_path: Path, mask_path: Path) -> list[Any]:
+    """The sheet's row of per_sheet.csv, after adding it to the report. Raises UserError when the masks do not fit."""
+    try:
+        return report.add(stem, read_mask(truth_path), read_mask(mask_path))
+    except ValueError as error:
+        raise UserError(f"{truth_path} (truth) and {mask_path} (prediction) do not fit: {error}.") from error
+
+
+if __name__ == "__main__":
+    config.run(main)

@@ -1,0 +1,119 @@
+"""DeepLabv3+: Chen et al. 2018, arXiv 1802.02611.
+
+Module names and arithmetic are those of the community's PyTorch checkpoints (see `nets/community.py`). They deviate
+from the paper in these points: convolutions before BatchNorm have a bias, bilinear upsampling aligns the corners, the
+decoder's 3x3 convolutions are plain (the paper's best are separable) and have dropout.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nets.mobilenetv2 import mobilenetv2
+from nets.xception import xception
+from utils.utils import UserError
+
+# backbone -> (function that builds it, channels of the low level, channels of the high level)
+BACKBONES = {"mobilenet": (mobilenetv2, 24, 320), "xception": (xception, 256, 2048)}
+
+
+class SingleValueBatchNorm2d(nn.BatchNorm2d):
+    """BatchNorm that uses its running statistics in training, too, where each channel holds one value only.
+
+    PyTorch raises there, as one value has no variance. It happens after global pooling of a batch of one sample.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same shape as x (N, C, H, W); running statistics stay as they are for N = H = W = 1."""
+        if self.training and x.numel() == x.shape[1]:
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(x)
+
+
+def conv_bn_relu(in_channels: int, out_channels: int, kernel: int, dilation: int = 1) -> list[nn.Module]:
+    """Convolution with bias that keeps the size, BatchNorm, ReLU."""
+    padding = dilation * (kernel // 2)
+    return [
+        nn.Conv2d(in_channels, out_channels, kernel, padding=padding, dilation=dilation),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    ]
+
+
+class ASPP(nn.Module):
+    """Atrous spatial pyramid pooling: 1x1, three dilated 3x3 and image pooling, joined by a 1x1 convolution."""
+
+    def __init__(self, in_channels: int, out_channels: int = 256, rate: int = 1) -> None:
+        super().__init__()
+        self.branch1 = nn.Sequential(*conv_bn_relu(in_channels, out_channels, 1))
+        self.branch2 = nn.Sequential(*conv_bn_relu(in_channels, out_channels, 3, 6 * rate))
+        self.branch3 = nn.Sequential(*conv_bn_relu(in_channels, out_channels, 3, 12 * rate))
+        self.branch4 = nn.Sequential(*conv_bn_relu(in_channels, out_channels, 3, 18 * rate))
+        self.branch5_conv = nn.Conv2d(in_channels, out_channels, 1)
+        self.branch5_bn = SingleValueBatchNorm2d(out_channels)
+        self.conv_cat = nn.Sequential(*conv_bn_relu(5 * out_channels, out_channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, out_channels, H, W) from (N, in_channels, H, W)."""
+        branches = [self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)]
+        pooled = x.mean(dim=(2, 3), keepdim=True)
+        pooled = F.relu(self.branch5_bn(self.branch5_conv(pooled)))
+        branches.append(pooled.expand_as(branches[0]))
+        return self.conv_cat(torch.cat(branches, dim=1))
+
+
+class DeepLab(nn.Module):
+    """DeepLabv3+ for `num_classes` classes.
+
+    backbone: "mobilenet" or "xception"; downsample_factor: 8 (finer, more memory) or 16; pretrained: start from
+    ImageNet weights (MobileNetV2 only). Raises UserError for anything else.
+    """
+
+    def __init__(
+        self, num_classes: int, backbone: str = "mobilenet", pretrained: bool = False, downsample_factor: int = 16
+    ) -> None:
+        super().__init__()
+        if backbone not in BACKBONES:
+            raise UserError(f'backbone is "{backbone}": it has to be "mobilenet" or "xception".', 2)
+        if downsample_factor not in (8, 16):
+            raise UserError(f"downsample_factor is {downsample_factor}: it has to be 8 or 16.", 2)
+        build, low_channels, high_channels = BACKBONES[backbone]
+        self.backbone = build(pretrained, downsample_factor)
+        self.backbone_frozen = False
+        self.aspp = ASPP(high_channels, rate=16 // downsample_factor)
+        self.shortcut_conv = nn.Sequential(*conv_bn_relu(low_channels, 48, 1))
+        self.cat_conv = nn.Sequential(
+            *conv_bn_relu(48 + 256, 256, 3), nn.Dropout(0.5), *conv_bn_relu(256, 256, 3), nn.Dropout(0.1)
+        )
+        self.cls_conv = nn.Conv2d(256, num_classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, float (N, num_classes, H, W), of x, float (N, 3, H, W) RGB in [0, 1]; any H and W."""
+        low_level, high_level = self.backbone(x)
+        low_level = self.shortcut_conv(low_level)
+        high_level = upsample(self.aspp(high_level), low_level)
+        logits = self.cls_conv(self.cat_conv(torch.cat((high_level, low_level), dim=1)))
+        return upsample(logits, x)
+
+    def freeze_backbone(self, frozen: bool) -> None:
+        """Freezes the backbone whole, weights and BatchNorm statistics, or (False) lets it learn again.
+
+        A frozen backbone keeps no activations for the backward pass: nothing in it asks for a gradient.
+        """
+        self.backbone_frozen = frozen
+        self.backbone.requires_grad_(not frozen)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> DeepLab:
+        """The model itself in training (or evaluation) mode; a frozen backbone stays in evaluation mode."""
+        super().train(mode)
+        if self.backbone_frozen:
+            self.backbone.eval()
+        return self
+
+
+def upsample(x: Tensor, like: Tensor) -> Tensor:
+    """x (N, C, h, w), resized bilinearly with aligned corners to height and width of `like`: (N, C, H, W)."""
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=True)

@@ -1,0 +1,113 @@
+"""Modified aligned Xception as encoder: Chen et al. 2018 (DeepLabv3+), arXiv 1802.02611, figure 4.
+
+Module names and arithmetic are those of the community's PyTorch checkpoints, so their weights load as they are. They
+deviate from the paper and its TensorFlow code in these points:
+- The identity shortcut of a block carries relu(x), not x.
+- A replaced stride dilates nothing when downsample_factor is 16; with 8, blocks 4 to 20 and conv3 to conv5 have
+  dilation 2.
+Our own deviation: BatchNorm momentum is PyTorch's 0.1 (TensorFlow's and the community's is 0.0003), because no
+ImageNet weights are to be had and with 0.0003 the statistics of a fresh network would need tens of thousands of steps.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from utils.utils import UserError
+
+
+class SeparableConv2d(nn.Module):
+    """3x3 depthwise, then 1x1 pointwise convolution, each with BatchNorm.
+
+    ReLU comes once before both (`activate_first`, inside blocks) or after each (the three last layers).
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1, activate_first: bool = True
+    ) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(
+            in_channels, in_channels, 3, stride, dilation, dilation, groups=in_channels, bias=False
+        )
+        self.bn1 = nn.BatchNorm2d(in_channels)
+        self.pointwise = nn.Conv2d(in_channels, out_channels, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out_channels)
+        self.activate_first = activate_first
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, out_channels, H/stride, W/stride) from (N, in_channels, H, W)."""
+        if self.activate_first:
+            return self.bn2(self.pointwise(self.bn1(self.depthwise(F.relu(x)))))
+        x = F.relu(self.bn1(self.depthwise(x)))
+        return F.relu(self.bn2(self.pointwise(x)))
+
+
+class Block(nn.Module):
+    """Three separable convolutions (the last one with the stride) plus a shortcut."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1, grow_first: bool = True
+    ) -> None:
+        super().__init__()
+        self.skip = None
+        if in_channels != out_channels or stride != 1:
+            self.skip = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+            self.skipbn = nn.BatchNorm2d(out_channels)
+        middle = out_channels if grow_first else in_channels
+        self.sepconv1 = SeparableConv2d(in_channels, middle, dilation=dilation)
+        self.sepconv2 = SeparableConv2d(middle, out_channels, dilation=dilation)
+        self.sepconv3 = SeparableConv2d(out_channels, out_channels, stride, dilation)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(output (N, out, H/stride, W/stride), what enters the last convolution (N, out, H, W)) of (N, in, H, W)."""
+        shortcut = F.relu(x) if self.skip is None else self.skipbn(self.skip(x))
+        before_stride = self.sepconv2(self.sepconv1(x))
+        return self.sepconv3(before_stride) + shortcut, before_stride
+
+
+class Xception(nn.Module):
+    """Encoder: see `forward`."""
+
+    def __init__(self, downsample_factor: int = 16) -> None:
+        super().__init__()
+        dilation = 16 // downsample_factor
+        self.conv1 = nn.Conv2d(3, 32, 3, stride=2, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(32)
+        self.conv2 = nn.Conv2d(32, 64, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(64)
+        self.block1 = Block(64, 128, stride=2)
+        self.block2 = Block(128, 256, stride=2)
+        self.block3 = Block(256, 728, stride=2 // dilation)
+        for number in range(4, 20):
+            self.add_module(f"block{number}", Block(728, 728, dilation=dilation))
+        self.block20 = Block(728, 1024, dilation=dilation, grow_first=False)
+        self.conv3 = SeparableConv2d(1024, 1536, dilation=dilation, activate_first=False)
+        self.conv4 = SeparableConv2d(1536, 1536, dilation=dilation, activate_first=False)
+        self.conv5 = SeparableConv2d(1536, 2048, dilation=dilation, activate_first=False)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out")
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(low_level (N, 256, H/4, W/4), high_level (N, 2048, H/ds, W/ds)) of x, float (N, 3, H, W) RGB in [0, 1].
+
+        The low level is block 2 before its strided convolution. Sizes that the strides do not divide are rounded up.
+        """
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = F.relu(self.bn2(self.conv2(x)))
+        x, _ = self.block1(x)
+        x, low_level = self.block2(x)
+        for number in range(3, 21):
+            x, _ = self.get_submodule(f"block{number}")(x)
+        return low_level, self.conv5(self.conv4(self.conv3(x)))
+
+
+def xception(pretrained: bool = False, downsample_factor: int = 16) -> Xception:
+    """The encoder, for input in [0, 1]. Raises UserError for `pretrained`: nobody hosts such weights reliably."""
+    if pretrained:
+        raise UserError(
+            'pretrained is True and backbone is "xception", for which no ImageNet weights can be downloaded: set '
+            'pretrained = False and give a checkpoint to start from as model_path, or set backbone = "mobilenet".', 2
+        )
+    return Xception(downsample_factor)

@@ -1,0 +1,140 @@
+"""Finds the objects on herbarium sheets: edit the constants, run `python predict.py`.
+
+Mode "folder", the default, reads img/ and writes to img_out/ an overlay of every sheet (same name, format, size and
+bit depth) and an index mask, masks/<sheet>.png, whose pixel value is the class.
+
+    python predict.py
+    python predict.py --input_dir=sheets --output_dir=results --recursive=true --count=true
+    python predict.py --mode=image --image=sheets/K000123.jpg
+    python predict.py --mode=video --video_path=sheets.mp4
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from deeplab import DeeplabV3
+from utils import config
+from utils.drawing import draw
+from utils.image_io import read_image
+from utils.inference import plan, predict_folder, predict_sheet
+from utils.onnx_export import export_onnx
+from utils.utils import UserError, find_images
+from utils.video import annotate_video
+
+# ---- What to do ----
+mode: Literal["folder", "image", "video", "camera", "fps", "onnx"] = "folder"
+model_path: str = "model_data/deeplab_mobilenetv2.pth"  # checkpoint; it knows its classes, colours and input size
+mix_type: Literal[0, 1, 2] = 0         # 0: objects tinted; 1: colour mask; 2: objects cut out, background black
+count: bool = False                    # also list pixels of each class and objects: classes.csv, objects.csv
+device: str = "auto"                   # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
+fp16: bool = True                      # mixed precision: faster on most GPUs; ignored where it would be slower
+# ---- Folder and image ----
+input_dir: str = "img"                 # .jpg, .jpeg, .png, .tif and .tiff
+output_dir: str = "img_out"            # another folder: originals are never overwritten
+recursive: bool = False                # also the subfolders of input_dir
+num_workers: int = 2                   # sheets worked on at a time; each needs some 10 bytes of memory a pixel
+image: str = ""                        # mode "image": a file; "" asks for one after the other. "fps": "" is the first
+# ---- Video and camera ----
+video_path: str = ""                   # mode "video": the file
+video_save_path: str = "img_out/video.mp4"  # .mp4 or .avi; "" saves nothing
+video_fps: float = 0.0                 # frames a second of the saved video; 0: those of the input
+camera: int = 0                        # number of the camera
+show: bool = False                     # mode "video": also show the frames (mode "camera" always does); q or Esc ends
+# ---- Speed ----
+fps_repeats: int = 50                  # how often the image is segmented
+# ---- Export ----
+onnx_path: str = "model_data/deeplab_mobilenetv2.onnx"
+onnx_opset: int = 17                   # version of ONNX's operators; 17 is read by everything since 2022
+# ---- Network ----
+input_shape: tuple[int, int] | None = None         # height, width of its input; None: the checkpoint's
+downsample_factor: Literal[8, 16] | None = None    # None: the checkpoint's
+name_classes: tuple[str, ...] | None = None        # these two only for a bare state dict in the community's layout,
+backbone: Literal["mobilenet", "xception"] | None = None  # which does not describe itself; background first
+
+
+def main(settings: config.Settings) -> int:
+    """Runs the mode. Returns the exit status: 1 when a file was bad, else 0."""
+    s = settings
+    model = DeeplabV3(
+        s.model_path, device="cpu" if s.mode == "onnx" else s.device, fp16=s.fp16, name_classes=s.name_classes,
+        backbone=s.backbone, downsample_factor=s.downsample_factor, input_shape=s.input_shape,
+    )
+    if s.mode == "folder":
+        bad = predict_folder(
+            model, s.input_dir, s.output_dir,
+            mix_type=s.mix_type, recursive=s.recursive, count=s.count, num_workers=s.num_workers,
+        )
+        return 1 if bad else 0
+    if s.mode == "image":
+        return predict_images(model, s)
+    if s.mode == "fps":
+        time_images(model, s)
+    elif s.mode == "onnx":
+        export(model, s)
+    else:
+        source = s.camera if s.mode == "camera" else s.video_path
+        frames = annotate_video(
+            source, s.video_save_path, lambda frame: draw(frame, model.segment(frame), model.colors, s.mix_type),
+            fps=s.video_fps, show=s.show or s.mode == "camera",
+        )
+        print(f"{frames} frames" + (f" written to {s.video_save_path}." if s.video_save_path else "."))
+    return 0
+
+
+def predict_images(model: DeeplabV3, s: config.Settings) -> int:
+    """Predicts `image`, or asks for one name after the other until an empty line. Returns the exit status."""
+    status = 0
+    while name := s.image or input("Input image filename (empty line ends): ").strip().strip("\"'"):
+        try:
+            source = Path(name)
+            (sheet,) = plan([source], source.parent, Path(s.output_dir), s.mix_type)
+            found = predict_sheet(model, sheet, s.mix_type)
+            print(f"{sheet.picture} and {sheet.mask} written.")
+            if s.count:
+                total = sum(found.pixels.values())
+                for class_name, pixels in found.pixels.items():
+                    print(f"{class_name:20} {pixels:12} pixels {100 * pixels / total:8.3f} %")
+                for region in found.regions:
+                    print(f"{region.name:20} {region.area:12} pixels at row {region.top}, column {region.left}, "
+                          f"{region.height} high, {region.width} wide")
+        except UserError as error:
+            print(error, file=sys.stderr)
+            status = 1
+        if s.image:
+            break
+    return status
+
+
+def time_images(model: DeeplabV3, s: config.Settings) -> None:
+    """Prints how long one image takes from array to mask: median, and what 80 of 100 lie between."""
+    path = Path(s.image) if s.image else next(iter(find_images(s.input_dir)), None)
+    if path is None or s.fps_repeats < 1:
+        raise UserError("Mode fps needs an image, in `image` or in input_dir, and fps_repeats of at least 1.", 2)
+    pixels = read_image(path)
+    seconds = []
+    for _ in range(s.fps_repeats + 3):
+        start = time.perf_counter()
+        model.segment(pixels)  # ends with the mask on the CPU, so the device has finished
+        seconds.append(time.perf_counter() - start)
+    low, median, high = np.quantile(seconds[3:], [0.1, 0.5, 0.9])  # without the first three, which warm up
+    print(f"{path}, {pixels.shape[0]} x {pixels.shape[1]} pixels on {model.device}: {1000 * median:.1f} ms an image "
+          f"({1000 * low:.1f} to {1000 * high:.1f} ms), {1 / median:.1f} images/s, {s.fps_repeats} times.")
+
+
+def export(model: DeeplabV3, s: config.Settings) -> None:
+    """Writes onnx_path and prints how far it is from PyTorch."""
+    about = {key: model.checkpoint[key] for key in ("name_classes", "colors", "input_shape", "downsample_factor")}
+    difference = export_onnx(model.model, s.onnx_path, s.onnx_opset, about)
+    checked = "not checked: pip install -r requirements-extras.txt" if difference is None else (
+        f"logits differ by at most {difference:.1e} from PyTorch's at two sizes")
+    print(f"{s.onnx_path} written ({checked}).")
+
+
+if __name__ == "__main__":
+    config.run(main)

@@ -1,0 +1,162 @@
+"""DeeplabV3 against PyTorch's own functions, and against a network that sees only colours."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from deeplab import DeeplabV3
+from nets.deeplabv3_plus import DeepLab
+from utils.checkpoint import save_checkpoint
+from utils.utils import UserError
+
+NAMES = ["_background_", "Barcode", "Label"]
+
+
+class SeesColours(nn.Module):
+    """Red is a barcode, green a label, all else background."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        red, green, blue = x.unbind(1)
+        return torch.stack((torch.full_like(red, 0.5), red - green, green - red), dim=1)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("model") / "Modell ü.pth"
+    network = DeepLab(3)
+    network.cls_conv.weight.data *= 100  # fresh weights see one class everywhere
+    save_checkpoint(path, {
+        "model": network.state_dict(), "name_classes": NAMES, "colors": [[0, 0, 0], [200, 0, 0], [0, 0, 250]],
+        "backbone": "mobilenet", "downsample_factor": 16, "input_shape": [64, 96], "settings": {}, "epoch": 1,
+        "best_miou": 0.5,
+    })
+    return path
+
+
+@pytest.fixture
+def colour_model(path):
+    model = DeeplabV3(path, device="cpu", fp16=False)
+    model.model = SeesColours()
+    return model
+
+
+def sheet() -> np.ndarray:
+    """Grey, with a barcode of 40 x 60 and a label of 30 x 80 pixels."""
+    image = np.full((300, 200, 3), 120, np.uint8)
+    image[20:60, 10:70] = (255, 0, 0)
+    image[250:280, 100:180] = (0, 255, 0)
+    return image
+
+
+def test_a_checkpoint_needs_nothing_else(path):
+    model = DeeplabV3(path, device="cpu")
+    assert model.name_classes == NAMES
+    assert model.colors == [(0, 0, 0), (200, 0, 0), (0, 0, 250)]
+    assert model.input_shape == (64, 96)
+    assert model.checkpoint["backbone"] == "mobilenet" and "model" not in model.checkpoint
+    assert not model.model.training
+
+
+def test_mask_is_the_argmax_of_the_upsampled_logits(path):
+    """An image that fits the network's input without bars or scaling, then at twice its size."""
+    model = DeeplabV3(path, device="cpu", fp16=False)
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    with torch.inference_mode():
+        logits = model.model(torch.from_numpy(image).permute(2, 0, 1)[None] / 255)
+    assert len(logits.argmax(1).unique()) > 1
+    np.testing.assert_array_equal(model.segment(image), logits[0].argmax(0).numpy())
+    double = F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)[0].argmax(0).numpy()
+    mask = model.segment(image.repeat(2, 0).repeat(2, 1))
+    assert (mask == double).mean() > 0.999  # sums in another order may move a tie
+
+
+def test_mask_has_the_size_of_the_input(colour_model):
+    image = sheet()
+    mask = colour_model.segment(image)
+    assert mask.dtype == np.uint8 and mask.shape == (300, 200)
+    for (top, bottom, left, right), index in (((20, 60, 10, 70), 1), ((250, 280, 100, 180), 2)):
+        margin = 300 // 64 + 1  # one pixel of the network's input
+        assert (mask[top + margin:bottom - margin, left + margin:right - margin] == index).all()
+        outside = mask == index
+        outside[top - margin:bottom + margin, left - margin:right + margin] = False
+        assert not outside.any()
+
+
+def test_other_kinds_of_input_give_the_same_mask(colour_model):
+    image = sheet()
+    expected = colour_model.segment(image)
+    for same in (image.astype(np.uint16) * 257, image[:, ::-1][:, ::-1], Image.fromarray(image),
+                 Image.fromarray(image).convert("RGBA")):
+        np.testing.assert_array_equal(colour_model.segment(same), expected)
+    assert not colour_model.segment(image[..., 0]).any()  # grey has no colours
+
+
+def test_pillow_images_are_turned_upright(colour_model):
+    stored = Image.fromarray(np.rot90(sheet()).copy())  # lies on its left side: 6 says, turn it clockwise
+    stored.getexif()[274] = 6
+    np.testing.assert_array_equal(colour_model.segment(stored), colour_model.segment(sheet()))
+
+
+@pytest.mark.parametrize("image, words", [
+    (np.zeros((4, 4, 3), np.float32), "float32 of shape .* has to be uint8 or uint16"),
+    (np.zeros((0, 4, 3), np.uint8), "not empty"),
+    (np.zeros((4, 4, 4), np.uint8), "has to be .H, W, 3. RGB"),
+    (Image.new("F", (4, 4)), "has mode F: open it with"),
+])
+def test_other_images_are_refused(colour_model, image, words):
+    with pytest.raises(UserError, match=words):
+        colour_model.segment(image)
+
+
+def test_detect_image(colour_model, monkeypatch):
+    mask = np.array([[0, 1], [2, 0]], np.uint8)
+    monkeypatch.setattr(colour_model, "segment", lambda image: mask)
+    image = np.full((2, 2, 3), 100, np.uint8)
+    overlay = colour_model.detect_image(image)
+    assert overlay.tolist() == [[[100] * 3, [150, 50, 50]], [[50, 50, 175], [100] * 3]]
+    assert colour_model.detect_image(image, mix_type=1).tolist() == [[[0] * 3, [200, 0, 0]], [[0, 0, 250], [0] * 3]]
+    assert colour_model.detect_image(image, mix_type=2).tolist() == [[[0] * 3, [100] * 3], [[100] * 3, [0] * 3]]
+    picture, counts = colour_model.detect_image(Image.fromarray(image), count=True)
+    assert isinstance(picture, Image.Image) and np.asarray(picture).tolist() == overlay.tolist()
+    assert counts == {"_background_": 2, "Barcode": 1, "Label": 1}
+    deep = colour_model.detect_image(image.astype(np.uint16) * 257)
+    assert deep.dtype == np.uint16 and deep[0, 1].tolist() == [150 * 257, 50 * 257, 50 * 257]
+    with pytest.raises(UserError, match="mix_type is 4"):
+        colour_model.detect_image(image, mix_type=4)
+
+
+def test_regions_of_a_segmented_sheet(colour_model):
+    barcode, label = colour_model.regions(colour_model.segment(sheet()))
+    assert (barcode.name, barcode.index, label.name, label.index) == ("Barcode", 1, "Label", 2)
+    for region, box in ((barcode, (20, 10, 40, 60)), (label, (250, 100, 30, 80))):
+        assert np.abs(np.subtract(region[2:6], box)).max() <= 2 * (300 // 64 + 1)
+    assert barcode.centroid == pytest.approx((39.5, 39.5), abs=2)
+
+
+def test_other_colours_and_input_shape(path):
+    model = DeeplabV3(path, device="cpu", colors=[(1, 1, 1), (2, 2, 2), (3, 3, 3)], input_shape=(32, 48))
+    assert model.colors[2] == (3, 3, 3) and model.input_shape == (32, 48)
+    assert model.segment(sheet()).shape == (300, 200)
+    with pytest.raises(UserError, match="colors has 1 entries"):
+        DeeplabV3(path, device="cpu", colors=[(1, 1, 1)])
+    with pytest.raises(UserError, match="input_shape is .0, 48.: height and width have to be positive"):
+        DeeplabV3(path, device="cpu", input_shape=(0, 48))
+
+
+def test_missing_checkpoint_and_unknown_device(path, tmp_path):
+    with pytest.raises(UserError, match="none.pth"):
+        DeeplabV3(tmp_path / "none.pth")
+    with pytest.raises(UserError, match='device is "gpu"'):
+        DeeplabV3(path, device="gpu")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("fp16", [False, True])
+def test_gpu_agrees_with_cpu(path, fp16):
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    on_cpu = DeeplabV3(path, device="cpu", fp16=False).segment(image)
+    assert (DeeplabV3(path, device="cuda", fp16=fp16).segment(image) == on_cpu).mean() > (0.9 if fp16 else 0.99)

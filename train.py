@@ -1,0 +1,177 @@
+"""Trains DeepLabv3+ on a data set in the VOC layout: edit the constants, then run `python train.py`.
+
+Two phases: first the backbone is frozen and the rest learns with a large batch, then everything learns. Results go to
+save_dir: best_epoch_weights.pth, last_epoch_weights.pth and loss_<date>/ with curves, TensorBoard and settings.
+
+    python train.py
+    python train.py --dataset=mine --unfreeze_batch_size=2 --fp16=false
+    torchrun --nproc_per_node=2 train.py --distributed=true
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from nets.deeplabv3_training import make_optimizer
+from utils import config
+from utils.callbacks import LossHistory
+from utils.checkpoint import save_checkpoint
+from utils.dataloader import SheetDataset, make_loader
+from utils.distributed import Processes, processes
+from utils.overlay import draw_overlays
+from utils.precision import choose_precision
+from utils.preflight import preflight
+from utils.train_setup import (
+    batch_size, check_settings, describe_run, epoch_seed, is_frozen, keep_previous, learning_rate, load_resumable, make_loss,
+    start_model,
+)
+from utils.utils import NAME_CLASSES, UserError, default_colors, seed_everything
+from utils.utils_fit import Updates, run_epoch
+from utils.utils_metrics import scores
+from utils.voc import VocDataset
+
+# ---- Machine ----
+device: str = "auto"                # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
+seed: int = 11                      # the same seed gives the same run on the CPU
+distributed: bool = False           # several processes, started by torchrun: one for each GPU, or gloo on CPUs
+sync_bn: bool = False               # BatchNorm statistics over all GPUs of a distributed run; needs CUDA
+fp16: bool = True                   # mixed precision: about half the GPU memory; ignored on a CPU without it
+num_workers: int = 2                # processes that load sheets; 0 loads them in this one
+# ---- Data ----
+dataset_path: str = "herbarium_sheets"   # folder of the data sets
+dataset: str = "demo"                    # <dataset_path>/<dataset>/{JPEGImages,SegmentationClass,ImageSets}
+name_classes: tuple[str, ...] = NAME_CLASSES  # background first; the mask's pixel value is the place in this list
+input_shape: tuple[int, int] = (512, 512)     # height, width; multiples of downsample_factor
+augment_scale: tuple[float, float] = (0.25, 2.0)  # smallest and largest size of a sheet, relative to input_shape
+# ---- Network ----
+backbone: Literal["mobilenet", "xception"] = "mobilenet"  # mobilenet: small and fast; xception: 7 x as large
+downsample_factor: Literal[8, 16] = 16   # 8: finer features, more memory; 16: faster
+model_path: str = "model_data/deeplab_mobilenetv2.pth"    # start weights; "" starts without
+reinit_mismatched: bool = False     # True: layers that model_path does not fit start fresh (other classes, say)
+pretrained: bool = False            # without model_path: download torchvision's ImageNet weights for the backbone
+backbone_path: str = ""             # without model_path: a file with weights for the backbone, torchvision's key names
+init_type: Literal["normal", "xavier", "kaiming", "orthogonal"] = "normal"  # of layers that start fresh
+# ---- Epochs and batches ----
+resume: bool = False                # go on from save_dir/last_epoch_weights.pth as if never interrupted
+init_epoch: int = 0                 # first epoch, counted from 0; from freeze_epoch on the frozen phase is skipped
+freeze_train: bool = True           # begin with the backbone frozen, weights and BatchNorm statistics
+freeze_epoch: int = 50              # epochs with the frozen backbone
+freeze_batch_size: int = 8          # sheets a step, over all processes; the frozen phase needs less memory a sheet
+unfreeze_epoch: int = 100           # epochs in all
+unfreeze_batch_size: int = 4        # sheets a step, over all processes
+accumulate: int = 1                 # batches whose gradients are averaged for one step: a large batch in less memory
+# ---- Optimiser ----
+optimizer_type: Literal["adam", "sgd"] = "adam"
+init_lr: float | None = None        # largest learning rate at batch 16; None: 5e-4 for adam, 7e-3 for sgd
+min_lr: float | None = None         # smallest learning rate; None: 0.01 x init_lr
+momentum: float = 0.9               # of SGD; Adam's first beta
+weight_decay: float = 0.0           # 1e-4 suits sgd; adam wants 0
+lr_decay_type: Literal["cos", "step"] = "cos"
+# ---- Loss ----
+dice_loss: bool = True              # add the Dice loss: helps when objects are few and small
+focal_loss: bool = True             # focal loss in place of cross entropy: hard pixels count more
+cls_weights: Literal["auto"] | tuple[float, ...] | None = None  # one a class; "auto": from the training masks; None: 1
+# ---- Evaluating and saving ----
+eval_flag: bool = True              # measure mIoU on the validation sheets; without it no best_epoch_weights.pth
+eval_period: int = 5                # epochs from one evaluation to the next; the last epoch has one too
+patience: int = 0                   # stop after so many evaluations without a better mIoU; 0: never
+save_period: int = 5                # epochs from one numbered checkpoint to the next; 0: none
+save_dir: str = "logs"
+overlays: int = 4                   # validation sheets drawn in TensorBoard at each evaluation
+# ---- nothing below this line needs editing ----
+
+
+def main(settings: config.Settings) -> int:
+    """Runs the training; 0 at the end. Raises UserError when settings or data do not fit or memory runs out."""
+    with processes(settings.distributed, settings.device) as procs:
+        try:
+            train(settings, procs)
+        except torch.OutOfMemoryError as error:
+            raise UserError(
+                "The GPU's memory ran out: lower unfreeze_batch_size (or freeze_batch_size), raise "
+                "downsample_factor to 16, or make input_shape smaller."
+            ) from error
+    return 0
+
+
+def train(s: config.Settings, procs: Processes) -> None:
+    """Trains as the settings say; what it leaves is described at the top of this file."""
+    check_settings(s, procs)
+    data = VocDataset(s.dataset_path, s.dataset)
+    train_stems, val_stems = data.stems("train"), data.stems("val")
+    pixels = preflight(data, train_stems + val_stems, len(s.name_classes), procs.is_main)
+    train_set = SheetDataset(data, train_stems, s.input_shape, s.seed, s.augment_scale)
+    val_set = SheetDataset(data, val_stems, s.input_shape, s.seed)
+    loss_fn = make_loss(s, pixels[:len(train_stems)], procs.device)
+
+    seed_everything(s.seed)
+    checkpoint = load_resumable(s) if s.resume else None
+    precision = choose_precision(s.fp16, procs.device)
+    model = start_model(s, checkpoint, procs, precision)
+    optimizer = make_optimizer(model, s.optimizer_type, learning_rate(s, s.init_epoch), s.momentum, s.weight_decay)
+    updates = Updates(optimizer, precision.scaler(), s.accumulate)
+    first_epoch, past = s.init_epoch, {}
+    if checkpoint:
+        first_epoch, past = checkpoint["epoch"], checkpoint["training"]
+        updates.load_state_dict(past)
+    elif procs.is_main:
+        keep_previous(s.save_dir)
+    history = LossHistory(s.save_dir, s.to_dict(), past, enabled=procs.is_main)
+
+    def save(epoch: int, name: str, **training: Any) -> None:
+        save_checkpoint(Path(s.save_dir) / f"{name}.pth", {
+            "model": model.state_dict(),
+            "name_classes": list(s.name_classes),
+            "colors": [list(color) for color in default_colors(len(s.name_classes))],
+            "backbone": s.backbone,
+            "downsample_factor": s.downsample_factor,
+            "input_shape": list(s.input_shape),
+            "settings": s.to_dict(),
+            "epoch": epoch,
+            "best_miou": history.best_miou,
+            **training,
+        })
+
+    if procs.is_main:
+        print(describe_run(s, procs, precision, (len(train_set), len(val_set)), first_epoch))
+        save(first_epoch, "last_epoch_weights", training={**updates.state_dict(), **history.state_dict()})
+    load = partial(make_loader, num_workers=s.num_workers, procs=procs)
+    val_loader = load(val_set, s.unfreeze_batch_size)
+    for epoch in range(first_epoch, s.unfreeze_epoch):
+        seed_everything(epoch_seed(s, epoch, procs))  # not where the last epoch left off: a resumed run is alike
+        if epoch == first_epoch or is_frozen(s, epoch) != is_frozen(s, epoch - 1):
+            model.freeze_backbone(is_frozen(s, epoch))
+            train_loader = load(train_set, batch_size(s, epoch))
+            replica = procs.wrap(model)
+        lr = updates.set_lr(learning_rate(s, epoch))
+        evaluates = s.eval_flag and ((epoch + 1) % s.eval_period == 0 or epoch + 1 == s.unfreeze_epoch)
+        title = f"Epoch {epoch + 1}/{s.unfreeze_epoch}"
+
+        train_loader.sampler.epoch = epoch
+        loss, _ = run_epoch(replica, train_loader, loss_fn, precision, procs, f"{title} training", updates)
+        val_loss, matrix = run_epoch(
+            model, val_loader, loss_fn, precision, procs, f"{title} validation",
+            num_classes=len(s.name_classes) if evaluates else 0,
+        )
+        miou = scores(matrix.numpy()).miou if evaluates else None
+        history.append(epoch=epoch + 1, lr=lr, loss=loss, val_loss=val_loss, miou=miou)
+        if procs.is_main:
+            print(history.describe_last(title))
+            if evaluates:
+                history.add_overlays(draw_overlays(model, val_set, s.overlays, precision, procs.device), epoch + 1)
+            if history.evaluations_without_gain == 0 and evaluates:
+                save(epoch + 1, "best_epoch_weights")
+            if s.save_period and (epoch + 1) % s.save_period == 0:
+                save(epoch + 1, f"ep{epoch + 1:03d}-loss{loss:.3f}-val_loss{val_loss:.3f}")
+            save(epoch + 1, "last_epoch_weights", training={**updates.state_dict(), **history.state_dict()})
+        if s.patience and history.evaluations_without_gain >= s.patience:
+            break
+    history.close()
+
+
+if __name__ == "__main__":
+    config.run(main)

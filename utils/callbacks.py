@@ -1,0 +1,91 @@
+"""What a training run leaves in its log folder: numbers, curves, TensorBoard, overlays."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.tensorboard import SummaryWriter
+
+from utils.plots import plot_curves
+from utils.utils import atomic_path
+
+
+class LossHistory:
+    """The numbers of a run, epoch by epoch, and the files in its log folder that show them.
+
+    `epochs` is a list with one dict an epoch: epoch, lr, loss, val_loss, miou (None in an epoch without evaluation).
+    It travels in the checkpoint as `state_dict()`; given as `past`, the run goes on in the interrupted one's folder.
+    With `enabled` False (processes other than the first) nothing is written.
+    """
+
+    def __init__(
+        self, save_dir: str | Path, settings: Mapping[str, Any], past: Mapping[str, Any], enabled: bool = True
+    ) -> None:
+        self.log_dir = Path(save_dir) / past.get("log_dir", datetime.now().strftime("loss_%Y_%m_%d_%H_%M_%S"))
+        self.epochs = [dict(epoch) for epoch in past.get("epochs", ())]
+        self.writer = None
+        if enabled:
+            self.writer = SummaryWriter(self.log_dir, purge_step=len(self.epochs) + 1)
+            self._write_text("settings.json", json.dumps(settings, indent=1, ensure_ascii=False))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `past` has to be for the run to go on."""
+        return {"log_dir": self.log_dir.name, "epochs": self.epochs}
+
+    @property
+    def best_miou(self) -> float:
+        """The best validation mIoU so far, NaN before the first evaluation."""
+        return max(self._curve("miou")[1], default=math.nan)
+
+    @property
+    def evaluations_without_gain(self) -> int:
+        """How many evaluations there were since the one with the best mIoU."""
+        values = self._curve("miou")[1]
+        return len(values) - 1 - values.index(max(values)) if values else 0
+
+    def append(self, **numbers: float | None) -> None:
+        """Adds one epoch and brings every file up to date."""
+        self.epochs.append(numbers)
+        if self.writer is None:
+            return
+        for name in ("lr", "loss", "val_loss", "miou"):
+            if numbers[name] is not None:
+                self.writer.add_scalar(name, numbers[name], numbers["epoch"])
+        self.writer.flush()
+        curves = {name: self._curve(name) for name in ("loss", "val_loss", "miou")}
+        for file, name in (("epoch_loss", "loss"), ("epoch_val_loss", "val_loss"), ("epoch_miou", "miou")):
+            self._write_text(f"{file}.txt", "".join(f"{value!r}\n" for value in curves[name][1]))
+        losses = {"training": curves["loss"], "validation": curves["val_loss"]}
+        plot_curves(self.log_dir / "epoch_loss.png", losses, "Loss", "loss")
+        plot_curves(self.log_dir / "epoch_miou.png", {"validation": curves["miou"]}, "Mean IoU", "mIoU")
+
+    def describe_last(self, title: str) -> str:
+        """The last epoch in one line."""
+        last = self.epochs[-1]
+        line = f"{title}: loss {last['loss']:.4f}, validation loss {last['val_loss']:.4f}, lr {last['lr']:.2e}"
+        return line + (f", mIoU {last['miou']:.4f} (best {self.best_miou:.4f})" if last["miou"] is not None else "")
+
+    def add_overlays(self, overlays: Sequence[np.ndarray], epoch: int) -> None:
+        """Shows overlays, each uint8 (H, W, 3) RGB, in TensorBoard."""
+        for number, overlay in enumerate(overlays):
+            self.writer.add_image(f"validation/{number}", overlay, epoch, dataformats="HWC")
+
+    def close(self) -> None:
+        """Ends the TensorBoard file."""
+        if self.writer is not None:
+            self.writer.close()
+
+    def _curve(self, name: str) -> tuple[list[float], list[float]]:
+        points = [(epoch["epoch"], epoch[name]) for epoch in self.epochs if epoch[name] is not None]
+        return [epoch for epoch, _ in points], [value for _, value in points]
+
+    def _write_text(self, name: str, text: str) -> None:
+        with atomic_path(self.log_dir / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+

@@ -1,0 +1,173 @@
+"""Sheets and masks for training and validation, with the dissertation's augmentations.
+
+Images and masks stay uint8 from the file to the device, where `letterbox.network_input` normalises them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from utils.distributed import Processes
+from utils.image_io import read_image, read_mask
+from utils.letterbox import GREY, letterbox, letterbox_mask, resize, resize_mask
+from utils.utils import IGNORE
+from utils.voc import VocDataset
+
+ASPECT_JITTER = 0.3
+FLIP, BLUR, ROTATE = 0.5, 0.25, 0.25  # probabilities
+DEGREES = 10.0
+HUE, SATURATION, VALUE = 0.1, 0.7, 0.3  # largest relative change of each
+
+
+class SheetDataset(Dataset):
+    """Pairs of image uint8 (h, w, 3) RGB and mask uint8 (h, w), both at `input_shape`.
+
+    Augmented, with the sheet `augment_scale` times the input's size, when that is given; else letterboxed.
+
+    An index is (epoch, number of the sheet): what is drawn at random depends on these two and the seed alone, so it
+    differs between epochs and sheets, and is the same with any number of workers or processes.
+    """
+
+    def __init__(
+        self,
+        data: VocDataset,
+        stems: Sequence[str],
+        input_shape: tuple[int, int],
+        seed: int,
+        augment_scale: tuple[float, float] | None = None,
+    ) -> None:
+        images = data.images()
+        self.files = [(images[stem], data.mask(stem)) for stem in stems]
+        self.input_shape = input_shape
+        self.augment_scale = augment_scale
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+        epoch, number = index
+        image_path, mask_path = self.files[number]
+        image, mask = read_image(image_path), read_mask(mask_path)
+        if self.augment_scale:
+            rng = np.random.default_rng((self.seed, epoch, number))
+            image, mask = augment(image, mask, self.input_shape, self.augment_scale, rng)
+        else:
+            image, mask = letterbox(image, self.input_shape)[0], letterbox_mask(mask, self.input_shape)
+        return torch.from_numpy(image), torch.from_numpy(mask)
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Indices (epoch, number) of one epoch for one of `world_size` processes; set `.epoch` before each epoch.
+
+    Shuffled for training, where the last ones are filled up from the first so that every process has as many. In
+    order and each exactly once for validation.
+    """
+
+    def __init__(self, length: int, shuffle: bool, seed: int, rank: int = 0, world_size: int = 1) -> None:
+        self.length, self.shuffle, self.seed = length, shuffle, seed
+        self.rank, self.world_size = rank, world_size
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(range(self.rank, self._padded(), self.world_size))
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        order = np.arange(self.length)
+        if self.shuffle:
+            np.random.default_rng((self.seed, self.epoch)).shuffle(order)
+        order = np.resize(order, self._padded())
+        return iter([(self.epoch, int(number)) for number in order[self.rank::self.world_size]])
+
+    def _padded(self) -> int:
+        return math.ceil(self.length / self.world_size) * self.world_size if self.shuffle else self.length
+
+
+def make_loader(dataset: SheetDataset, batch_size: int, num_workers: int, procs: Processes) -> DataLoader:
+    """Batches of images uint8 (n, h, w, 3) and masks uint8 (n, h, w); the last batch may be smaller.
+
+    batch_size: sheets over all processes.
+    """
+    return DataLoader(
+        dataset,
+        batch_size=batch_size // procs.world_size,
+        sampler=EpochSampler(len(dataset), dataset.augment_scale is not None, dataset.seed, procs.rank, procs.world_size),
+        num_workers=num_workers,
+        pin_memory=procs.device.type == "cuda",
+        persistent_workers=num_workers > 0,
+        worker_init_fn=_one_thread,
+    )
+
+
+def _one_thread(worker: int) -> None:
+    cv2.setNumThreads(0)  # the workers share the cores already
+
+
+def augment(
+    image: np.ndarray, mask: np.ndarray, shape: tuple[int, int], scale: tuple[float, float], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """One random view of a sheet: image uint8 (h, w, 3) and mask uint8 (h, w) at `shape` (height, width).
+
+    Resize to `scale` times the shape (0.25 to 2 in the dissertation) with the aspect jittered by 0.3, flip, place at a random offset on grey bars (or crop), blur,
+    rotate, change hue, saturation and value. Whatever was no part of the sheet is grey in the image and IGNORE in
+    the mask. Huang 2022, section on data augmentation; the mask's bars are IGNORE here and were background there.
+    """
+    size = random_size(image.shape[:2], shape, scale, rng)
+    image, mask = resize(image, size), resize_mask(mask, size)
+    if rng.random() < FLIP:
+        image, mask = image[:, ::-1], mask[:, ::-1]
+    offset = [int(rng.integers(min(0, out - inner), max(0, out - inner) + 1)) for out, inner in zip(shape, size)]
+    image, mask = shift(image, shape, offset, GREY), shift(mask, shape, offset, IGNORE)
+    if rng.random() < BLUR:
+        image = cv2.GaussianBlur(image, (5, 5), 0)
+    if rng.random() < ROTATE:
+        image, mask = rotate(image, mask, float(rng.uniform(-DEGREES, DEGREES)))
+    return jitter_colour(image, rng.uniform(-1, 1, 3) * (HUE, SATURATION, VALUE) + 1), mask
+
+
+def random_size(
+    size: tuple[int, int], shape: tuple[int, int], scale: tuple[float, float], rng: np.random.Generator
+) -> tuple[int, int]:
+    """The size (height, width) that a sheet of `size` is resized to for an input of `shape`.
+
+    Its longer side, by the jittered aspect, is a random number within `scale` times the input's side that way.
+    """
+    low, high = 1 - ASPECT_JITTER, 1 + ASPECT_JITTER
+    aspect = size[1] / size[0] * rng.uniform(low, high) / rng.uniform(low, high)
+    factor = rng.uniform(*scale)
+    if aspect < 1:
+        return max(1, round(factor * shape[0])), max(1, round(factor * shape[0] * aspect))
+    return max(1, round(factor * shape[1] / aspect)), max(1, round(factor * shape[1]))
+
+
+def shift(array: np.ndarray, shape: tuple[int, int], offset: Sequence[int], fill: int) -> np.ndarray:
+    """`array` with its first pixel at `offset` (row, column; negative: cut off) of a new one of `shape`."""
+    result = np.full((*shape, *array.shape[2:]), fill, np.uint8)
+    top, left = (max(0, start) for start in offset)
+    inner = array[max(0, -offset[0]):shape[0] - offset[0], max(0, -offset[1]):shape[1] - offset[1]]
+    result[top:top + inner.shape[0], left:left + inner.shape[1]] = inner
+    return result
+
+
+def rotate(image: np.ndarray, mask: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
+    """Both turned anticlockwise about the centre; corners that come from outside are grey and IGNORE."""
+    height, width = mask.shape
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
+    image = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(GREY,) * 3)
+    mask = cv2.warpAffine(mask, matrix, (width, height), flags=cv2.INTER_NEAREST, borderValue=IGNORE)
+    return image, mask
+
+
+def jitter_colour(image: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """`image` uint8 (h, w, 3) RGB with hue, saturation and value multiplied by `gain` (3,); hue wraps around."""
+    steps = np.arange(256)
+    tables = (steps * gain[0] % 180, (steps * gain[1]).clip(0, 255), (steps * gain[2]).clip(0, 255))
+    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+    hsv = cv2.LUT(hsv, np.stack(tables, axis=-1).astype(np.uint8)[None])
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)

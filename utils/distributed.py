@@ -1,0 +1,71 @@
+"""One process or many: what `torchrun` starts, and what the processes add up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from utils.utils import UserError, pick_device
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those of the run: `rank` of `world_size`, computing on `device`."""
+
+    rank: int
+    world_size: int
+    device: torch.device
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the process that prints, logs and saves."""
+        return self.rank == 0
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        """`values` added up over all processes, on every one of them."""
+        if self.world_size > 1:
+            values = values.to(self.device)
+            dist.all_reduce(values)
+        return values
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """`model` for a training step: it averages the gradients over the processes where there are several."""
+        if self.world_size == 1:
+            return model
+        devices = [self.device.index] if self.device.type == "cuda" else None
+        return DistributedDataParallel(model, device_ids=devices)
+
+
+@contextmanager
+def processes(distributed: bool, device: str) -> Iterator[Processes]:
+    """The processes that `torchrun` started (its environment variables), or this one alone.
+
+    NCCL on CUDA, one GPU for each process; gloo on the CPU. Raises UserError when `distributed` and the start do not
+    go together, or there are fewer GPUs than processes.
+    """
+    if not distributed:
+        if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+            raise UserError("torchrun started several processes and distributed is False: set distributed = True.", 2)
+        yield Processes(0, 1, pick_device(device))
+        return
+    if "LOCAL_RANK" not in os.environ:
+        raise UserError(
+            "distributed is True and torchrun did not start this process: run "
+            "`torchrun --nproc_per_node=2 train.py --distributed=true`, or set distributed = False.", 2
+        )
+    picked = pick_device(device)
+    if picked.type == "cuda":
+        picked = pick_device(f"cuda:{os.environ['LOCAL_RANK']}")
+        torch.cuda.set_device(picked)
+    dist.init_process_group("nccl" if picked.type == "cuda" else "gloo")
+    try:
+        yield Processes(dist.get_rank(), dist.get_world_size(), picked)
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,69 @@
+"""Many files, one after the other: a bad one is named, skipped and counted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from tqdm import tqdm
+
+from utils.utils import UserError
+
+T = TypeVar("T")
+
+
+class Job(NamedTuple):
+    """One output file and how to make it; `work` raises UserError when the source is bad."""
+
+    source: Path
+    output: Path
+    work: Callable[[], None]
+
+
+def find_files(folder: str | Path, suffixes: Sequence[str] = (), recursive: bool = False) -> list[Path]:
+    """The files in `folder` with one of the suffixes (any letter case; () for all), sorted, without hidden ones.
+
+    Raises UserError when `folder` is not a folder or holds none of them.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"input_dir is {folder}, which is not a folder: name the folder that holds the label files.")
+    paths = sorted(
+        path for path in (folder.rglob("*") if recursive else folder.iterdir())
+        if not path.name.startswith(".") and path.is_file() and (not suffixes or path.suffix.lower() in suffixes)
+    )
+    if not paths:
+        deeper = "" if recursive else " (set recursive = True to look into its subfolders)"
+        raise UserError(f"{folder} holds no {' or '.join(suffixes) or 'file'}{deeper}: check input_dir.")
+    return paths
+
+
+def warn(message: object) -> None:
+    """Prints a line on standard error without breaking a progress bar."""
+    tqdm.write(str(message), file=sys.stderr)
+
+
+def read_each(paths: Sequence[Path], read: Callable[[Path], T]) -> tuple[list[T], int]:
+    """What `read` gives for each file, and how many files raised UserError; these are named on standard error."""
+    found, failed = [], 0
+    for path in paths:
+        try:
+            found.append(read(path))
+        except UserError as error:
+            warn(error)
+            failed += 1
+    return found, failed
+
+
+def run_jobs(jobs: Sequence[Job], title: str) -> int:
+    """How many of the jobs failed; each failure is named on standard error and the others are finished."""
+    failed = 0
+    for job in tqdm(jobs, title, unit="file"):
+        try:
+            job.work()
+        except UserError as error:
+            warn(error)
+            failed += 1
+    return failed

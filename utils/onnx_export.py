@@ -1,0 +1,70 @@
+"""A trained network as an ONNX file, checked against PyTorch."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from utils.utils import UserError, atomic_path
+
+TOLERANCE = 1e-3  # of the logits; float32 sums in another order differ by about 1e-5
+CHECKS = ((1, 3, 96, 128), (2, 3, 129, 77))  # batch, channels, height, width: two sizes, one of them odd
+
+
+def export_onnx(model: nn.Module, path: str | Path, opset: int, about: Mapping[str, Any]) -> float | None:
+    """The largest difference between the logits of ONNX and PyTorch; None where onnxruntime is not installed.
+
+    The file's input is `image`, float32 (N, 3, H, W) RGB in [0, 1], letterboxed; its output `logits`, float32
+    (N, C, H, W); N, H and W are free. `about` is stored as JSON texts in the file's metadata. The file is written only
+    if the check has passed. model: on the CPU, in evaluation mode.
+    Raises UserError when onnx is not installed, PyTorch cannot export with `opset`, or the results differ.
+    """
+    if find_spec("onnx") is None:
+        raise UserError("The onnx package is not installed: pip install -r requirements-extras.txt")
+    import onnx  # an extra: nothing else here needs it
+
+    free = {0: "batch", 2: "height", 3: "width"}
+    with atomic_path(path) as temporary:
+        try:
+            with warnings.catch_warnings():
+                # The newer exporter (dynamo=True) needs onnxscript as well and is tied to few opsets.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                torch.onnx.export(
+                    model, (torch.zeros(CHECKS[0]),), str(temporary), opset_version=opset, dynamo=False,
+                    input_names=["image"], output_names=["logits"], dynamic_axes={"image": free, "logits": free},
+                )
+        except (ValueError, torch.onnx.errors.OnnxExporterError) as error:
+            raise UserError(f"onnx_opset is {opset} and PyTorch cannot export with it ({error}): try 17.", 2) from error
+        graph = onnx.load(temporary)
+        onnx.checker.check_model(graph)
+        onnx.helper.set_model_props(graph, {key: json.dumps(value) for key, value in about.items()})
+        onnx.save(graph, temporary)
+        if find_spec("onnxruntime") is None:
+            return None
+        difference = largest_difference(model, temporary)
+        if not difference < TOLERANCE:
+            raise UserError(f"{path} was not written: its logits differ by {difference:.2g} from PyTorch's.")
+    return difference
+
+
+@torch.inference_mode()
+def largest_difference(model: nn.Module, path: str | Path) -> float:
+    """The largest absolute difference between the logits of onnxruntime and of `model` over `CHECKS`."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    generator = torch.Generator().manual_seed(0)
+    differences = []
+    for shape in CHECKS:
+        images = torch.rand(shape, generator=generator)
+        expected = model(images).numpy()
+        differences.append(np.abs(session.run(["logits"], {"image": images.numpy()})[0] - expected).max())
+    return float(max(differences))

@@ -1,0 +1,129 @@
+"""Pictures of numbers as PNG files: curves over the epochs, bars for the classes, the confusion matrix.
+
+Matplotlib's objects are used without pyplot: no window system, no state, nothing that stays in memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from matplotlib import font_manager, rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from utils.utils import atomic_path
+from utils.utils_metrics import percent
+
+
+def moving_average(values: Sequence[float]) -> np.ndarray:
+    """A smoothed copy of `values`, float64 (N,): the mean of each value and its neighbours on both sides.
+
+    The window is 5 wide below 25 values and 15 from there on; near an end it shrinks on both sides alike, so that a
+    straight line stays what it is and the first and the last value too. NaN counts as no value.
+    (The community's code draws scipy's Savitzky-Golay filter of these widths; this needs no scipy.)
+    """
+    values = np.asarray(values, np.float64)
+    half = 2 if len(values) < 25 else 7
+    smoothed = np.full(len(values), np.nan)
+    for i in range(len(values)):
+        reach = min(half, i, len(values) - 1 - i)
+        window = values[i - reach:i + reach + 1]
+        window = window[~np.isnan(window)]
+        if len(window):
+            smoothed[i] = window.mean()
+    return smoothed
+
+
+def plot_curves(
+    path: str | Path, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, ylabel: str
+) -> None:
+    """Writes a PNG with each curve as it is (thin) and smoothed (thick).
+
+    curves: name -> (epochs, values), both of one length; an empty curve is left out, a single point is drawn as one.
+    """
+    with _png(path, 8, 5) as axes:
+        for i, (name, (epochs, values)) in enumerate(curves.items()):
+            color = f"C{i}"
+            if len(values):
+                axes.plot(epochs, values, color=color, linewidth=1, alpha=0.4, marker=".", label=name)
+            if len(values) > 2:
+                axes.plot(epochs, moving_average(values), color=color, linewidth=2, label=f"{name}, smoothed")
+        axes.set_title(title)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(ylabel)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.grid(alpha=0.3)
+        if axes.lines:
+            axes.legend()
+
+
+def plot_bars(
+    path: str | Path, values: Sequence[float], name_classes: Sequence[str], colors: Sequence[tuple[int, int, int]],
+    title: str,
+) -> None:
+    """Writes a PNG with one horizontal bar a class, in the class's colour, its value in per cent beside it.
+
+    values: shares from 0 to 1, NaN for a class without a value; colors: (R, G, B) from 0 to 255.
+    """
+    rows = range(len(name_classes))
+    with _png(path, 8, 1.3 + 0.4 * len(name_classes)) as axes:
+        axes.barh(rows, np.nan_to_num(values), height=0.7, color=np.asarray(colors) / 255)
+        for row, value in zip(rows, values, strict=True):
+            text = "no such pixels" if math.isnan(value) else percent(value)
+            axes.annotate(text, (np.nan_to_num(value), row), xytext=(4, 0), textcoords="offset points", va="center")
+        axes.set_yticks(rows, name_classes)
+        axes.invert_yaxis()  # the first class on top
+        axes.set_xlim(0, 1.12)  # room for the text beside a full bar
+        axes.set_xticks(np.linspace(0, 1, 6))
+        axes.xaxis.set_major_formatter(PercentFormatter(1))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_title(title)
+
+
+def plot_confusion(path: str | Path, matrix: np.ndarray, name_classes: Sequence[str], title: str) -> None:
+    """Writes a PNG of a confusion matrix, integer (C, C), rows truth: shares of each row in per cent, as colours too.
+
+    The row of a class that is nowhere in the truth stays empty.
+    """
+    totals = matrix.sum(1, keepdims=True)
+    shares = np.where(totals > 0, matrix / np.maximum(totals, 1), np.nan)
+    side = 2.5 + 0.9 * len(name_classes)
+    ticks = range(len(name_classes))
+    with _png(path, side + 1, side) as axes:
+        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        axes.figure.colorbar(image, format=PercentFormatter(1), shrink=0.8)
+        for row, column in np.argwhere(~np.isnan(shares)):
+            share = shares[row, column]
+            axes.text(column, row, percent(share), ha="center", va="center", fontsize=9,
+                      color="white" if share > 0.5 else "black")
+        axes.set_yticks(ticks, name_classes)
+        axes.set_xticks(ticks, name_classes, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_ylabel("truth")
+        axes.set_xlabel("prediction")
+        axes.set_title(title)
+
+
+@contextmanager
+def _png(path: str | Path, width: float, height: float) -> Iterator[Axes]:
+    """Yields the axes of a new figure of `width` x `height` inches, written to `path` when the block ends well."""
+    with rc_context({"font.family": _fonts(), "text.parse_math": False}):  # a "$" in a class name is just a "$"
+        figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure.add_subplot()
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, format="png")
+
+
+@cache
+def _fonts() -> list[str]:
+    """The font families to draw text with: Matplotlib's own, then what is installed of those with Chinese letters."""
+    installed = set(font_manager.get_font_names())
+    chinese = ("Noto Sans CJK SC", "Microsoft YaHei", "SimHei", "PingFang SC", "Heiti SC", "WenQuanYi Micro Hei")
+    return ["DejaVu Sans", *(name for name in chinese if name in installed)]

@@ -1,0 +1,52 @@
+"""Which number format a device computes in: one code path for mixed precision and full precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Mixed precision on a device, or full precision when `dtype` is float32."""
+
+    device_type: str
+    dtype: torch.dtype
+
+    def autocast(self) -> torch.autocast:
+        """The context for the forward pass and the loss."""
+        mixed = self.dtype != torch.float32
+        return torch.autocast(self.device_type, dtype=self.dtype if mixed else torch.bfloat16, enabled=mixed)
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Channels-last, but for training in float32 on a CPU: the backward pass of its convolutions is slower there.
+
+        Measured on two AVX2 cores, 8 x 384 x 288: a training step took 7.6 s channels-last and 5.0 s contiguous.
+        """
+        plain_cpu = self.device_type == "cpu" and self.dtype == torch.float32
+        return torch.contiguous_format if plain_cpu else torch.channels_last
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """A gradient scaler, which does nothing unless the format is float16 (bfloat16 needs none)."""
+        return torch.amp.GradScaler(self.device_type, enabled=self.dtype == torch.float16)
+
+
+def choose_precision(fp16: bool, device: torch.device) -> Precision:
+    """Mixed precision where `fp16` is asked for and the device gains from it.
+
+    CUDA: bfloat16 from compute capability 8.0 (Ampere), float16 before. CPU: bfloat16 where it has instructions for
+    it (AVX-512 BF16 or AMX), else float32: without them it would be slower. MPS: float32.
+    """
+    dtype = torch.float32
+    if fp16 and device.type == "cuda":
+        dtype = torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
+    elif fp16 and device.type == "cpu" and cpu_has_bf16():
+        dtype = torch.bfloat16
+    return Precision(device.type, dtype)
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -1,0 +1,80 @@
+"""One look at every listed sheet before the first epoch, and the class weights that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from utils.image_io import read_image, read_mask
+from utils.utils import IGNORE, UserError
+from utils.voc import VocDataset
+
+SHOWN = 20  # problems printed in full; the rest is counted
+
+
+def preflight(data: VocDataset, stems: Sequence[str], num_classes: int, progress: bool = True) -> np.ndarray:
+    """Pixels of each class in each listed sheet's mask, int64 (sheets, num_classes).
+
+    Reads every image and mask once, in threads. Raises one UserError that lists every problem with its mend: a file
+    that is missing or unreadable, image and mask of different sizes, a mask that is not 8-bit or has values outside
+    the classes and 255.
+    """
+    images = data.images()
+
+    def check(stem: str) -> tuple[np.ndarray, str]:
+        try:
+            return _check(images.get(stem), data, stem, num_classes), ""
+        except UserError as error:
+            return np.zeros(num_classes, np.int64), str(error)
+
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        results = list(tqdm(pool.map(check, stems), "Check", len(stems), unit="sheet", disable=not progress))
+    problems = [problem for _, problem in results if problem]
+    if problems:
+        more = f"\n... and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        raise UserError(
+            f"{len(problems)} of {len(stems)} sheets of {data.root} cannot be used:\n" + "\n".join(problems[:SHOWN]) + more
+        )
+    return np.stack([pixels for pixels, _ in results])
+
+
+def _check(image_path: Path | None, data: VocDataset, stem: str, num_classes: int) -> np.ndarray:
+    mask_path = data.mask(stem)
+    if image_path is None:
+        raise UserError(f"{data.image_dir / stem}.* is missing: add the image or run get_annotation.py again.")
+    if not mask_path.is_file():
+        raise UserError(f"{mask_path} is missing: make it with labelme_to_deeplab.py or take {stem} off the list.")
+    size, mask = read_image(image_path).shape[:2], read_mask(mask_path)
+    if size != mask.shape:
+        raise UserError(
+            f"{mask_path} is {mask.shape[1]} x {mask.shape[0]} pixels and {image_path.name} is {size[1]} x {size[0]}: "
+            "make the mask from this image again."
+        )
+    pixels = np.bincount(mask.reshape(-1), minlength=256)
+    odd = [value for value in np.flatnonzero(pixels) if num_classes <= value != IGNORE]
+    if odd:
+        raise UserError(
+            f"{mask_path} has the values {', '.join(map(str, odd[:8]))}: allowed are 0 to {num_classes - 1} and "
+            f"{IGNORE}; add the classes to name_classes or mend the mask with convert_labelled.py."
+        )
+    return pixels[:num_classes]
+
+
+def balanced_weights(pixels: np.ndarray) -> tuple[float, ...]:
+    """One weight a class from `preflight`'s counts (sheets, num_classes): median-frequency balancing.
+
+    Frequency of a class: its pixels over all labelled pixels of the sheets that have it. Weight: the median of the
+    frequencies over the class's own (Eigen and Fergus 2015, arXiv 1411.4734, section 6.3.2). A class that no sheet
+    has weighs 0.
+    """
+    present = pixels > 0
+    frequency = pixels.sum(0) / np.maximum((pixels.sum(1, keepdims=True) * present).sum(0), 1)
+    found = frequency > 0
+    weights = np.zeros(len(frequency))
+    weights[found] = np.median(frequency[found]) / frequency[found]
+    return tuple(float(weight) for weight in weights)

@@ -1,0 +1,1 @@
+"""Parts of the synthetic herbarium sheets that make_sheets.py draws."""

@@ -1,0 +1,129 @@
+"""The camera: geometry (pixels and polygons alike), light, colour, sharpness, noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from utils.sheets.draw import Kit, Shape, grain, rotation, shade, smooth_noise
+
+
+@dataclass(frozen=True)
+class Lens:
+    """Where each point of the photograph comes from: turned by `angle` degrees, zoomed, bent by `bow` (a share of
+    the half diagonal; positive is a barrel), for an image of `size` (height, width)."""
+
+    size: tuple[int, int]
+    angle: float
+    zoom: float
+    bow: float
+
+    @property
+    def middle(self) -> np.ndarray:
+        """The centre (x, y) in pixels."""
+        return np.array(self.size[::-1]) / 2
+
+    @property
+    def reach(self) -> float:
+        """Half the diagonal in pixels."""
+        return float(np.hypot(*self.size)) / 2
+
+    def back(self, points: np.ndarray) -> np.ndarray:
+        """Points (n, 2) of the flat drawing that show at `points` of the photograph."""
+        away = (points - self.middle) / self.reach
+        square = (away ** 2).sum(-1, keepdims=True)
+        return away * (1 + self.bow * square) @ rotation(-self.angle).T * (self.reach / self.zoom) + self.middle
+
+    def forth(self, points: np.ndarray) -> np.ndarray:
+        """Where `points` (n, 2) of the flat drawing show in the photograph: the inverse of `back`."""
+        flat = (points - self.middle) @ rotation(self.angle).T * (self.zoom / self.reach)
+        bent = flat.copy()
+        for _ in range(12):  # fixed point: bow is small
+            bent = flat / (1 + self.bow * (bent ** 2).sum(-1, keepdims=True))
+        return bent * self.reach + self.middle
+
+
+def random_lens(kit: Kit, size: tuple[int, int]) -> Lens:
+    """A lens for a copy stand: hardly turned, hardly bent."""
+    angle = float(kit.rng.normal(0, 0.5)) if kit.chance(0.6) else 0.0
+    bow = float(kit.rng.normal(0, 0.008)) if kit.chance(0.5) else 0.0
+    return Lens(size, angle, 1 + abs(bow) + abs(np.deg2rad(angle)) * 0.7, bow)
+
+
+def photograph(lens: Lens, image: np.ndarray, shapes: list[Shape]) -> tuple[np.ndarray, list[Shape]]:
+    """The image through the lens, and the shapes with as many corners as a bent edge needs."""
+    if lens.angle == 0 and lens.bow == 0:
+        return image, shapes
+    height, width = lens.size
+    step = 16  # the map is smooth: work it out on a coarse grid and enlarge it
+    xs, ys = np.arange(0, width + step, step) + 0.5, np.arange(0, height + step, step) + 0.5
+    grid = lens.back(np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)).reshape(len(ys), len(xs), 2) - 0.5
+    affine = np.array([[step, 0, 0], [0, step, 0]], np.float64)
+    fine = cv2.warpAffine(grid.astype(np.float32), affine, (width, height), flags=cv2.INTER_LINEAR,
+                          borderMode=cv2.BORDER_REPLICATE)
+    bent = cv2.remap(image, fine, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    dense = lens.reach / 12 if lens.bow else np.inf
+    return bent, [Shape(shape.label, lens.forth(densify(shape.points, dense)), shape.note) for shape in shapes]
+
+
+def densify(points: np.ndarray, longest: float) -> np.ndarray:
+    """The closed polygon `points` with extra corners so that no edge is longer than `longest`."""
+    pieces = []
+    for start, end in zip(points, np.roll(points, -1, 0)):
+        count = max(1, int(np.ceil(np.linalg.norm(end - start) / longest)))
+        pieces.append(start + (end - start) * (np.arange(count) / count)[:, None])
+    return np.concatenate(pieces)
+
+
+def turn(image: np.ndarray, shapes: list[Shape], quarters: int) -> tuple[np.ndarray, list[Shape]]:
+    """Image and shapes turned by `quarters` times 90 degrees counter-clockwise."""
+    for _ in range(quarters % 4):
+        width = image.shape[1]
+        image = np.rot90(image)
+        shapes = [Shape(shape.label, np.stack([shape.points[:, 1], width - shape.points[:, 0]], 1), shape.note)
+                  for shape in shapes]
+    return np.ascontiguousarray(image), shapes
+
+
+def expose(kit: Kit, image: np.ndarray) -> None:
+    """Changes light and colour of `image` in place: exposure, contrast, cast, vignette, uneven light, no colour."""
+    rng, size = kit.rng, image.shape[:2]
+    gain = np.exp(rng.normal(0, 0.07)) * np.exp(rng.normal(0, 0.02, 3))
+    if kit.chance(0.1):
+        gain = gain * np.exp(rng.normal(0, 0.12, 3))  # a strong cast: tungsten light, yellow film
+    gamma, lift = np.exp(rng.normal(0, 0.12)), rng.uniform(0, 14) if kit.chance(0.4) else 0.0
+    level = np.linspace(0, 1, 256)[:, None] ** gamma * gain * (255 - lift) + lift
+    if kit.chance(0.15):
+        level = (level - 128) * rng.uniform(1.05, 1.35) + 128
+    table = np.clip(level, 0, 255).astype(np.uint8)
+    cv2.LUT(image, table.reshape(1, 256, 3), dst=image)
+    if kit.chance(0.45):
+        y, x = np.ogrid[-1:1:size[0] * 1j, -1:1:size[1] * 1j]
+        light = 1 + rng.normal(0, 0.05) * x + rng.normal(0, 0.05) * y - abs(rng.normal(0, 0.08)) * (x ** 2 + y ** 2)
+        shade(image, light.astype(np.float32))
+    if kit.chance(0.12):
+        shade(image, 1 + smooth_noise(rng, size, 3) * 0.05)
+    if kit.chance(0.04):
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        image[:] = cv2.merge([grey, grey, grey])
+
+
+def resolve(kit: Kit, image: np.ndarray) -> np.ndarray:
+    """`image` as the sensor records it: blur, a loss of resolution, sharpening, noise."""
+    rng, size = kit.rng, image.shape[:2]
+    if kit.chance(0.35):
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.0) * max(1.0, size[0] / 2000))
+    if kit.chance(0.2):
+        share = rng.uniform(0.45, 0.9)
+        small = cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+        image = cv2.resize(small, size[::-1], interpolation=cv2.INTER_CUBIC)
+    if kit.chance(0.3):
+        soft = cv2.GaussianBlur(image, (0, 0), 1.2)
+        amount = rng.uniform(0.2, 1.0)
+        image = cv2.addWeighted(image, 1 + amount, soft, -amount, 0)
+    if kit.chance(0.6):
+        noise = grain(rng, size, 512) * rng.gamma(1.5, 1.6)
+        image = cv2.add(image, cv2.merge([noise, noise, noise]), dtype=cv2.CV_8U)
+    return image

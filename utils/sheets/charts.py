@@ -1,0 +1,207 @@
+"""Colour charts: 24-patch cards, mini cards, two-row strips, control patches, grey scales and random palettes.
+
+Every card is drawn lying (its long side across) and is class Color chart from edge to edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from utils.sheets.draw import Card, Color, Kit, vary
+from utils.sheets.text import printed
+
+# sRGB of the usual 24 patches (dark skin ... black), the published mean of the ColorChecker Classic.
+CHECKER: tuple[Color, ...] = (
+    (115, 82, 68), (194, 150, 130), (98, 122, 157), (87, 108, 67), (133, 128, 177), (103, 189, 170),
+    (214, 126, 44), (80, 91, 166), (193, 90, 99), (94, 60, 108), (157, 188, 64), (224, 163, 46),
+    (56, 61, 150), (70, 148, 73), (175, 54, 60), (231, 199, 31), (187, 86, 149), (8, 133, 161),
+    (243, 243, 242), (200, 200, 200), (160, 160, 160), (122, 122, 121), (85, 85, 85), (52, 52, 52),
+)
+CONTROL: tuple[Color, ...] = ((40, 30, 110), (0, 140, 200), (0, 130, 70), (250, 225, 0), (215, 20, 40), (210, 20, 120),
+                              (252, 252, 252), (70, 45, 45), (20, 20, 20))
+
+
+def toned(kit: Kit, colors: Sequence[Color]) -> list[Color]:
+    """`colors` as another print of the chart shows them: more or less saturated, faded or dark, or all grey."""
+    value = np.array(colors, np.float64)
+    grey = value.mean(1, keepdims=True)
+    saturation = 0.0 if kit.chance(0.03) else kit.rng.uniform(0.75, 1.35)
+    value = (grey + (value - grey) * saturation) * kit.rng.uniform(0.8, 1.1) + kit.rng.normal(0, 4, value.shape)
+    return [tuple(int(channel) for channel in color) for color in np.clip(value, 3, 254)]
+
+
+def patches(card: Card, rows: Sequence[Sequence[Color]], box: Sequence[float], gap: float) -> None:
+    """Paints a grid of patches into `box` (x, y, width, height in cm), `gap` cm apart."""
+    x, y, width, height = box
+    step_y, step_x = height / len(rows), width / len(rows[0])
+    for row, colors in enumerate(rows):
+        for column, color in enumerate(colors):
+            card.rect(x + column * step_x + gap / 2, y + row * step_y + gap / 2, step_x - gap, step_y - gap, color)
+
+
+def round_corners(card: Card, radius: float) -> None:
+    """Cuts the corners of a card to quarter circles of `radius` cm."""
+    r = max(1, round(radius * card.scale))
+    quarter = np.zeros((r, r), np.uint8)
+    cv2.circle(quarter, (r, r), r, 255, -1, cv2.LINE_AA)
+    card.alpha[:r, :r], card.alpha[:r, -r:] = quarter, quarter[:, ::-1]
+    card.alpha[-r:, :r], card.alpha[-r:, -r:] = quarter[::-1], quarter[::-1, ::-1]
+
+
+def checker(kit: Kit) -> Card:
+    """A card with 4 x 6 patches, mostly on black."""
+    rng = kit.rng
+    height = rng.uniform(4.5, 9.0) if kit.chance(0.85) else rng.uniform(1.8, 4.0)
+    frame = kit.pick(((26, 25, 25), (45, 44, 44), (70, 72, 68), (20, 20, 30), (236, 236, 232)), (6, 4, 2, 1, 1))
+    side = rng.uniform(0.04, 0.16) * height  # room for the maker's name and a small scale at the ends
+    margin = rng.uniform(0.03, 0.09) * height
+    step = (height - 2 * margin) / 4
+    card = Card(6 * step + 2 * margin + 2 * side, height, kit.scale, vary(rng, frame, 5))
+    colors = toned(kit, CHECKER)
+    rows = [colors[index:index + 6] for index in range(0, 24, 6)]
+    gap = step * kit.pick((0.03, 0.14, 0.24, 0.32), (1, 3, 3, 2))
+    box = (margin + side, margin, 6 * step, 4 * step)
+    if kit.chance(0.2):
+        light = vary(rng, (150, 150, 150), 40)
+        patches(card, [[light] * 6] * 4, box, max(gap - 0.07, 0.02))
+    patches(card, rows, box, gap)
+    text = (225, 225, 225) if sum(frame) < 300 else (30, 30, 30)
+    if side > 0.35:
+        name = Card(height - 2 * margin, side, kit.scale, card.image[0, 0])
+        printed(kit, name, kit.pick(("colorchecker", "Color Card 24", "COLOR TARGET", "ColorCard")), 0.2, side * 0.15,
+                side * 0.6, text, "sans")
+        card.put(name.turned(1), 0.05, margin)
+        if kit.chance(0.5):
+            for tick in np.arange(margin * 1.5, height - margin * 1.5, 0.12):
+                card.rect(card.width - side * 0.55, tick, side * 0.35, 0.03, text)
+    if kit.chance(0.4):
+        for x in (box[0], box[0] + box[2] - 0.25):
+            for y in (margin * 0.5, height - margin * 0.5):
+                card.rect(x, y, 0.25, 0.035, text)
+    if kit.chance(0.7):
+        round_corners(card, min(0.4, height * rng.uniform(0.01, 0.06)))
+    card.mark("Color chart")
+    return card
+
+
+def two_rows(kit: Kit) -> Card:
+    """Half a 24-patch card: 2 x 6 patches."""
+    rng = kit.rng
+    height = rng.uniform(1.8, 4.0)
+    step = height * 0.42
+    colors = toned(kit, CHECKER)
+    half = [colors[0:6], colors[6:12]] if kit.chance(0.5) else [colors[12:18], colors[18:24]]
+    end = rng.uniform(0.06, 0.3) * height
+    card = Card(6 * step + 2 * end, height, kit.scale, vary(rng, (32, 31, 32), 8))
+    patches(card, half, (end, height * 0.08, 6 * step, step * 2), step * kit.pick((0.03, 0.12, 0.3)))
+    if kit.chance(0.5):
+        round_corners(card, 0.12)
+    card.mark("Color chart")
+    return card
+
+
+def mini(kit: Kit) -> Card:
+    """A mini card: a ring of colours around rows of greys, or a small 24-patch card."""
+    rng = kit.rng
+    height = rng.uniform(1.3, 3.4)
+    step = height * 0.88 / 5
+    columns = int(kit.pick((6, 6, 5, 7)))
+    card = Card(columns * step + height * 0.12, height, kit.scale, vary(rng, (28, 26, 26), 8))
+    if columns == 6:
+        ring = [CHECKER[index] for index in rng.permutation(18)]
+        greys = [(level,) * 3 for level in np.linspace(30, 250, 12).astype(int)[::kit.pick((1, -1))]]
+        inner = [ring[6 + 2 * row:7 + 2 * row] + greys[4 * row:4 * row + 4] + ring[7 + 2 * row:8 + 2 * row]
+                 for row in range(3)]
+        rows = [ring[:6], *inner, ring[12:]]
+    else:
+        rows = [[CHECKER[index] for index in rng.integers(0, 24, columns)] for _ in range(5)]
+    rows = np.reshape(toned(kit, sum(rows, [])), (5, columns, 3)).tolist()
+    patches(card, rows, (height * 0.06, height * 0.06, columns * step, 5 * step), step * rng.uniform(0.0, 0.12))
+    if kit.chance(0.6):
+        round_corners(card, height * 0.05)
+    card.mark("Color chart")
+    return card
+
+
+def control_strip(kit: Kit) -> Card:
+    """A long strip with a row of full and a row of half tones, with the colours' names above them."""
+    rng = kit.rng
+    width = rng.uniform(14, 21)
+    head = rng.uniform(0.0, 2.6) if kit.chance(0.75) else 0.0
+    tall = rng.uniform(1.4, 3.4)
+    ground = vary(rng, kit.pick(((22, 22, 24), (92, 86, 90), (130, 128, 128))), 8)
+    card = Card(width, head + tall, kit.scale, ground)
+    solid = toned(kit, CONTROL)
+    tints = [tuple(int(255 - (255 - channel) * rng.uniform(0.3, 0.45)) for channel in color) for color in solid]
+    left, right = rng.uniform(0, 0.8), rng.uniform(0, 0.8)
+    rows = [tints, solid] if kit.chance(0.75) else [solid]
+    patches(card, rows, (left, head, width - left - right, tall * rng.uniform(0.88, 1.0)), rng.choice([0.0, 0.03]))
+    if head > 0.8:
+        ink = (235, 235, 235) if kit.chance(0.6) else (18, 18, 18)
+        printed(kit, card, "Color Control Patches", left + 0.3, head * 0.15, min(0.7, head * 0.35), ink, "sans")
+        step = (width - left - right) / len(CONTROL)
+        names = "Blue Cyan Green Yellow Red Magenta White 3/Color Black".split()
+        for index, name in enumerate(names):
+            printed(kit, card, name, left + (index + 0.5) * step, head - 0.55, 0.34, ink, "sans", align=0.5)
+    card.mark("Color chart")
+    return card
+
+
+def grey_scale(kit: Kit) -> Card:
+    """A long strip with a row of greys."""
+    rng = kit.rng
+    width = rng.uniform(12, 21)
+    head = rng.uniform(0, 2.6) if kit.chance(0.75) else 0.0
+    tall = rng.uniform(1.0, 3.2)
+    ground = vary(rng, kit.pick(((30, 30, 32), (95, 88, 92), (140, 138, 138), (60, 64, 70))), 8)
+    card = Card(width, head + tall, kit.scale, ground)
+    steps = int(rng.integers(6, 21))
+    levels = 250 * np.linspace(1, 0.04, steps) ** rng.uniform(0.8, 1.8)
+    tint = rng.normal(0, 3, 3)
+    greys = [tuple(int(channel) for channel in np.clip(level + tint, 3, 253)) for level in levels]
+    patches(card, [greys], (0.2, head, width - 0.4, tall * rng.uniform(0.85, 1)), 0.0)
+    if head > 0.8:
+        ink = (235, 235, 235) if kit.chance(0.6) else (18, 18, 18)
+        printed(kit, card, "Gray Scale", 0.4, head * 0.12, min(0.8, head * 0.4), ink, "sans")
+        for index in range(steps):
+            sign = {0: "A", steps // 3: "M", 2 * steps // 3: "B"}.get(index, str(index))
+            printed(kit, card, sign, 0.2 + (index + 0.5) * (width - 0.4) / steps, head - 0.5, 0.32, ink, "sans",
+                    align=0.5)
+        for index, color in enumerate(((0, 150, 215), (245, 215, 0), (215, 20, 120))[:int(rng.integers(0, 4))]):
+            card.disc(width * 0.62 + index * 0.9, head * 0.3, 0.28, color)
+    card.mark("Color chart")
+    return card
+
+
+def palette(kit: Kit) -> Card:
+    """A chart of nobody's make: any grid of colours on black, grey or white."""
+    rng = kit.rng
+    rows, columns = int(rng.integers(1, 6)), int(rng.integers(4, 13))
+    step = rng.uniform(0.5, 1.4) if rows > 2 else rng.uniform(0.7, 2.0)
+    margin = rng.uniform(0.0, 0.5)
+    ground = kit.pick(((22, 22, 22), (120, 120, 118), (240, 240, 236)), (3, 1, 2))
+    card = Card(columns * step + 2 * margin, rows * step + 2 * margin, kit.scale, vary(rng, ground, 6))
+    pool = CHECKER + CONTROL
+    choice = [pool[int(index)] for index in rng.integers(0, len(pool), rows * columns)]
+    if kit.chance(0.25):  # pastel or deep: a palette that lies wholly on one side
+        lift = rng.uniform(0.35, 0.65)
+        target = kit.pick((255, 20))
+        choice = [tuple(int(c + (target - c) * lift) for c in color) for color in choice]
+    colors = toned(kit, choice)
+    grid = [colors[index:index + columns] for index in range(0, rows * columns, columns)]
+    patches(card, grid, (margin, margin, columns * step, rows * step), step * kit.pick((0.0, 0.05, 0.2, 0.35)))
+    card.mark("Color chart")
+    return card
+
+
+def chart(kit: Kit) -> Card:
+    """A random colour chart for a place on or beside the sheet."""
+    return kit.pick((checker, two_rows, mini, palette), (7, 2, 2, 2))(kit)
+
+
+def long_chart(kit: Kit) -> Card:
+    """A random long strip, for the side of a photograph."""
+    return kit.pick((control_strip, grey_scale, palette), (4, 3, 1))(kit)

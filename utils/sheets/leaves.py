@@ -1,0 +1,175 @@
+"""Leaves of a pressed plant: outlines, veins and holes, drawn into a colour layer with opacity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from utils.sheets.draw import SUBPIXEL, Color, Kit, fixed, vary
+
+PRESSED: tuple[Color, ...] = ((94, 98, 52), (72, 80, 42), (112, 104, 58), (126, 108, 62), (104, 76, 46), (84, 58, 38),
+                              (64, 50, 38), (140, 122, 72), (58, 66, 44), (122, 128, 84), (150, 142, 104),
+                              (100, 92, 74), (46, 40, 34), (86, 116, 60), (176, 158, 104), (108, 112, 98))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The plant in the making: premultiplied RGBA uint8 (H, W, 4) and pixels per cm."""
+
+    rgba: np.ndarray
+    scale: float
+
+    def fill(self, points: np.ndarray, color: Color) -> None:
+        """Paints a polygon with corners `points` (cm)."""
+        cv2.fillPoly(self.rgba, [fixed(points * self.scale)], (*color, 255), cv2.LINE_AA, SUBPIXEL)
+
+    def lines(self, lines: list[np.ndarray], color: Color, width: float, closed: bool = False) -> None:
+        """Paints polylines `width` cm wide; those thinner than a pixel get paler instead."""
+        pixels = width * self.scale
+        share = float(np.clip(pixels, 0.25, 1)) if pixels < 1 else 1.0
+        paint = tuple(channel * share for channel in (*color, 255))
+        points = fixed_all(lines, self.scale)
+        cv2.polylines(self.rgba, points, closed, paint, max(1, round(pixels)), cv2.LINE_AA, SUBPIXEL)
+
+    def vein(self, lines: list[np.ndarray], color: Color, width: float) -> None:
+        """Paints polylines onto what is drawn already; where they would be far thinner than a pixel, nothing."""
+        pixels = width * self.scale
+        if pixels > 0.3:
+            points = fixed_all(lines, self.scale)
+            cv2.polylines(self.rgba, points, False, (*color, 255), max(1, round(pixels)), cv2.LINE_AA, SUBPIXEL)
+
+    def erase(self, points: np.ndarray) -> None:
+        """Makes a polygon transparent again."""
+        cv2.fillPoly(self.rgba, [fixed(points * self.scale)], (0, 0, 0, 0), cv2.LINE_AA, SUBPIXEL)
+
+
+def fixed_all(lines: list[np.ndarray], scale: float) -> list[np.ndarray]:
+    """`fixed` of many lines at once."""
+    ends = np.cumsum([len(line) for line in lines])
+    return np.split(fixed(np.concatenate(lines) * scale), ends[:-1])
+
+
+@dataclass(frozen=True)
+class LeafKind:
+    """The leaves of one species."""
+
+    shape: str  # "blade" or "palm"
+    width: float  # half width as a share of the length
+    belly: float  # below 1: widest near the stalk, above 1: near the tip
+    teeth: int  # teeth on the whole margin, 0 for none
+    tooth: float  # depth of a tooth as a share of the width
+    lobes: int
+    lobe: float  # depth of the lobes, 0 to 0.8
+    veins: int
+    stalk: float  # cm per cm of leaf
+    color: Color
+    spread: float  # how much leaves differ in colour
+    holes: float  # share of leaves with holes
+
+    @classmethod
+    def random(cls, kit: Kit) -> LeafKind:
+        """A random species' leaves."""
+        rng = kit.rng
+        palm = kit.chance(0.2)
+        lobed = kit.chance(0.3)
+        return cls(
+            shape="palm" if palm else "blade",
+            width=rng.uniform(0.05, 0.5) if not palm else rng.uniform(0.7, 1.1),
+            belly=rng.uniform(0.6, 1.4),
+            teeth=int(rng.integers(12, 50)) if kit.chance(0.45) else 0,
+            tooth=rng.uniform(0.03, 0.16),
+            lobes=int(rng.integers(3, 8)) if palm or lobed else 0,
+            lobe=rng.uniform(0.25, 0.75) if palm or lobed else 0.0,
+            veins=int(rng.integers(4, 14)),
+            stalk=rng.uniform(0.0, 0.5),
+            color=vary(rng, kit.pick(PRESSED), 14),
+            spread=rng.uniform(4, 16),
+            holes=rng.uniform(0, 0.25) if kit.chance(0.4) else 0.0,
+        )
+
+
+def outline(kit: Kit, kind: LeafKind, pixels: float) -> np.ndarray:
+    """The margin of a leaf one long, (n, 2), from the stalk at (0, 0) to the tip and back; fine enough for a leaf
+    of `pixels` pixels."""
+    count = int(np.clip(pixels, 24, 160 if kind.teeth else 60)) // 2 * 2
+    if kind.shape == "palm":
+        angle = np.linspace(-np.pi * 0.92, np.pi * 0.92, count)
+        lobes = np.abs(np.cos(angle * kind.lobes / 2)) ** 0.8
+        radius = 0.5 * (1 - kind.lobe * (1 - lobes)) * (1.0 - 0.25 * np.abs(angle) / np.pi)
+        radius *= 1 + kind.tooth * 0.6 * (np.abs(angle * kind.teeth / 4) % 1) * (kind.teeth > 0)
+        points = np.stack([np.cos(angle) * radius + 0.42, np.sin(angle) * radius * kind.width], 1)
+        return np.concatenate([[[0.12, 0.0]], points])
+    t = np.linspace(0, 1, count // 2)
+    half = np.sin(np.pi * t ** kind.belly) ** 0.85 * kind.width
+    half *= 1 - kind.lobe * (0.5 - 0.5 * np.cos(2 * np.pi * kind.lobes * t)) * (t < 0.97)
+    if kind.teeth:
+        half *= 1 + kind.tooth * ((t * kind.teeth / 2) % 1 - 0.5)
+    wave = kit.rng.normal(0, 0.02, len(t)) * kind.width
+    upper = np.stack([t, half + wave], 1)
+    lower = np.stack([t, -half * kit.rng.uniform(0.85, 1.1)], 1)
+    return np.concatenate([upper, lower[::-1]])
+
+
+def bend(points: np.ndarray, curve: float) -> np.ndarray:
+    """`points` of a leaf one long with its midrib bent into an arc of `curve` radians."""
+    angle, radius = points[:, 0] * curve, 1 / curve
+    bent = np.empty_like(points)
+    bent[:, 0] = np.sin(angle) * (radius - points[:, 1])
+    bent[:, 1] = radius - np.cos(angle) * (radius - points[:, 1])
+    return bent
+
+
+def ribs(kind: LeafKind) -> np.ndarray:
+    """The side veins of a leaf one long, (n, 3, 2)."""
+    if kind.shape == "palm":
+        angle = np.linspace(-2.2, 2.2, kind.lobes)
+        ends = np.stack([0.42 + 0.4 * np.cos(angle), np.sin(angle) * 0.4 * kind.width], 1)
+        first = np.broadcast_to((0.12, 0.0), ends.shape)
+        return np.stack([first, (first + ends) / 2, ends], 1)
+    at = np.repeat(np.linspace(0.08, 0.85, kind.veins), 2)
+    side = np.tile([-1.0, 1.0], kind.veins)
+    reach = np.sin(np.pi * at ** kind.belly) ** 0.85 * kind.width * 0.85 * (1 - kind.lobe * 0.5) * side
+    lines = np.array([at, 0 * at, at + 0.05, reach * 0.5, np.minimum(at + 0.14, 0.97), reach])
+    return lines.T.reshape(-1, 3, 2)
+
+
+def draw_leaf(kit: Kit, layer: Layer, kind: LeafKind, start: np.ndarray, angle: float, length: float) -> None:
+    """Draws one leaf from `start` (cm) in direction `angle` (radians), `length` cm long, with its stalk."""
+    rng = kit.rng
+    heading = np.array([np.cos(angle), np.sin(angle)])
+    stalk = start + heading * kind.stalk * length
+    tilt = rng.choice([-1, 1]) * rng.uniform(0.55, 1.0)  # seen a little from the side
+    turn = np.array([heading, np.array([-heading[1], heading[0]]) * tilt]) * length
+    curve = rng.normal(0, 0.35) + 1e-3
+
+    def place(points: np.ndarray) -> np.ndarray:
+        return bend(points, curve) @ turn + stalk
+
+    color = vary(rng, kind.color, kind.spread)
+    dark = tuple(int(channel * 0.68) for channel in color)
+    light, catch = rng.uniform(1.12, 1.3), rng.uniform(0.9, 1.08)
+    vein = tuple(int(min(255, channel * light + 8)) for channel in color) if kit.chance(0.6) else dark
+    if kind.stalk:
+        layer.lines([np.array([start, stalk])], dark, 0.07)
+    pixels = length * layer.scale
+    flat = outline(kit, kind, pixels)
+    margin = place(flat)
+    layer.fill(margin, color)
+    layer.lines([margin], dark, 0.02, closed=True)
+    if pixels < 14:
+        return
+    if kind.shape == "blade" and kit.chance(0.7):  # the other half catches the light differently
+        half = np.concatenate([flat[: len(flat) // 2], [[1, 0], [0, 0]]])
+        layer.fill(place(half), tuple(int(min(channel * catch, 255)) for channel in color))
+    layer.vein([place(np.stack([np.linspace(0, 0.96, 9), np.zeros(9)], 1))], vein, 0.035 + 0.003 * length)
+    if pixels > 40:
+        side = ribs(kind)
+        layer.vein(list(place(side.reshape(-1, 2)).reshape(side.shape)), vein, 0.015 + 0.0015 * length)
+    if rng.random() < kind.holes:
+        around = np.linspace(0, 6.2, 9)
+        circle = np.stack([np.cos(around), np.sin(around)], 1)
+        for _ in range(int(rng.integers(1, 5))):
+            middle = np.array([rng.uniform(0.15, 0.85), rng.uniform(-0.6, 0.6) * kind.width])
+            layer.erase(place(middle + circle * rng.uniform(0.01, 0.07) * rng.uniform(0.5, 1, (9, 1))))

@@ -1,0 +1,109 @@
+"""The files of a synthetic data set: image, mask, labelme JSON, lists and the page of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from utils.image_io import write_mask
+from utils.labelme import write_labelme
+from utils.polygons import Outline, fill_polygon
+from utils.sheets.draw import Shape
+from utils.utils import IGNORE, NAME_CLASSES, atomic_path, voc_palette
+
+VALUES: Mapping[str, int] = {**{name: index for index, name in enumerate(NAME_CLASSES)}, "_ignore_": IGNORE}
+
+
+def polygons(shapes: Sequence[Shape], size: tuple[int, int]) -> list[Outline]:
+    """The shapes as they are stored: cut at the edges of the image (height, width), two decimals, none empty."""
+    found = []
+    for shape in shapes:
+        points = shape.points
+        for axis, limit in ((0, size[1]), (1, size[0])):
+            points = cut(cut(points, axis, 0.0, 1.0), axis, float(limit), -1.0)
+        points = np.round(points, 2)
+        if len(points) >= 3 and cv2.contourArea(points.astype(np.float32)) >= 1:
+            found.append(Outline(VALUES[shape.label], points, 0))
+    return found
+
+
+def cut(points: np.ndarray, axis: int, limit: float, sign: float) -> np.ndarray:
+    """The part of polygon `points` (n, 2) where sign * (coordinate - limit) >= 0 (Sutherland and Hodgman 1974)."""
+    kept: list[np.ndarray] = []
+    for start, end in zip(points, np.roll(points, -1, 0)):
+        first, last = sign * (start[axis] - limit), sign * (end[axis] - limit)
+        if first >= 0:
+            kept.append(start)
+        if (first >= 0) != (last >= 0):
+            kept.append(start + (end - start) * (first / (first - last)))
+    return np.array(kept).reshape(-1, 2)
+
+
+def rasterise(outlines: Sequence[Outline], size: tuple[int, int]) -> np.ndarray:
+    """The mask, uint8 (H, W), with later outlines on top."""
+    mask = np.zeros(size, np.uint8)
+    for outline in outlines:
+        fill_polygon(mask, outline.points, outline.value)
+    return mask
+
+
+def write_sheet(root: Path, stem: str, image: np.ndarray, shapes: Sequence[Shape], quality: int) -> np.ndarray:
+    """Writes JPEGImages/<stem>.jpg, SegmentationClass/<stem>.png and labelme/<stem>.json; gives the mask."""
+    size = image.shape[:2]
+    outlines = polygons(shapes, size)
+    mask = rasterise(outlines, size)
+    path = root / "JPEGImages" / f"{stem}.jpg"
+    with atomic_path(path) as temporary:
+        Image.fromarray(image).save(temporary, quality=quality)
+    write_mask(root / "SegmentationClass" / f"{stem}.png", mask)
+    names = {value: name for name, value in VALUES.items()}
+    write_labelme(root / "labelme" / f"{stem}.json", outlines, names, size, path)
+    return mask
+
+
+def write_lists(root: Path, stems: Sequence[str], val_share: float, rng: np.random.Generator) -> None:
+    """Writes train, val, trainval and (empty) test lists; val gets `val_share` of the stems, at random."""
+    count = min(max(round(len(stems) * val_share), 1 if val_share > 0 and len(stems) > 1 else 0), len(stems))
+    chosen = set(rng.permutation(len(stems))[:count].tolist())
+    parts = {
+        "train": [stem for index, stem in enumerate(stems) if index not in chosen],
+        "val": [stem for index, stem in enumerate(stems) if index in chosen],
+        "trainval": list(stems),
+        "test": [],
+    }
+    for name, members in parts.items():
+        with atomic_path(root / "ImageSets" / "Segmentation" / f"{name}.txt") as temporary:
+            temporary.write_text("".join(f"{stem}\n" for stem in members), encoding="utf-8")
+
+
+def tile(image: np.ndarray, mask: np.ndarray, height: int = 420) -> np.ndarray:
+    """A small copy of the image, beside it the same under the colours of its mask, RGB uint8 (height, w, 3)."""
+    share = height / image.shape[0]
+    size = (max(1, round(image.shape[1] * share)), height)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    flat = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
+    colors = voc_palette()[flat]
+    tinted = np.where(flat[..., None] > 0, small * 0.35 + colors * 0.65, small * 0.6 + 100).astype(np.uint8)
+    return np.concatenate([small, tinted, np.full((height, 8, 3), 255, np.uint8)], 1)
+
+
+def write_samples(path: Path, tiles: Sequence[np.ndarray], width: int = 2000) -> None:
+    """Writes the tiles in rows of at most `width` pixels as one PNG."""
+    rows: list[list[np.ndarray]] = [[]]
+    for one in tiles:
+        if rows[-1] and sum(each.shape[1] for each in rows[-1]) + one.shape[1] > width:
+            rows.append([])
+        rows[-1].append(one)
+    wide = max(sum(each.shape[1] for each in row) for row in rows)
+    page = np.full((sum(row[0].shape[0] + 8 for row in rows), wide, 3), 255, np.uint8)
+    top = 0
+    for row in rows:
+        line = np.concatenate(row, 1)
+        page[top:top + line.shape[0], :line.shape[1]] = line
+        top += line.shape[0] + 8
+    with atomic_path(path) as temporary:
+        Image.fromarray(page).save(temporary)

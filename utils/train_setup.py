@@ -1,0 +1,151 @@
+"""What `train.py` does once, before its first epoch: settings checked, loss, network and start weights."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from nets.deeplabv3_plus import DeepLab
+from nets.deeplabv3_training import batch_size_lr, lr_at, segmentation_loss, weights_init
+from utils.checkpoint import load_backbone, load_checkpoint, load_weights, read_torch_file, weights_in
+from utils.config import Settings
+from utils.distributed import Processes
+from utils.precision import Precision
+from utils.preflight import balanced_weights
+from utils.utils import UserError
+from utils.utils_fit import Loss
+
+DEFAULT_LR = {"adam": 5e-4, "sgd": 7e-3}  # at batch 16
+
+
+def check_settings(s: Settings, procs: Processes) -> None:
+    """Raises UserError (exit status 2) for the first constant whose value does not fit the others."""
+    for name in ("freeze_batch_size", "unfreeze_batch_size", "accumulate", "eval_period"):
+        if getattr(s, name) < 1:
+            raise UserError(f"{name} is {getattr(s, name)}: it has to be 1 or more.", 2)
+    for name in ("init_epoch", "freeze_epoch", "num_workers", "patience", "save_period", "overlays"):
+        if getattr(s, name) < 0:
+            raise UserError(f"{name} is {getattr(s, name)}: it has to be 0 or more.", 2)
+    for name in ("freeze_batch_size", "unfreeze_batch_size"):
+        if getattr(s, name) % procs.world_size:
+            raise UserError(
+                f"{name} is {getattr(s, name)}: it has to be a multiple of the {procs.world_size} processes.", 2
+            )
+    if s.init_epoch >= s.unfreeze_epoch:
+        raise UserError(f"init_epoch is {s.init_epoch}: it has to be below unfreeze_epoch, {s.unfreeze_epoch}.", 2)
+    if any(side < 1 or side % s.downsample_factor for side in s.input_shape):
+        raise UserError(
+            f"input_shape is {s.input_shape}: height and width have to be multiples of {s.downsample_factor} "
+            "(downsample_factor).", 2
+        )
+    if not 0 < s.augment_scale[0] <= s.augment_scale[1] <= 8:
+        raise UserError(f"augment_scale is {s.augment_scale}: two numbers above 0 and up to 8, the smaller first.", 2)
+    if len(s.name_classes) < 2 or len(s.name_classes) > 255 or len(set(s.name_classes)) < len(s.name_classes):
+        raise UserError(f"name_classes is {s.name_classes}: 2 to 255 different names are needed.", 2)
+    if isinstance(s.cls_weights, tuple) and len(s.cls_weights) != len(s.name_classes):
+        raise UserError(
+            f"cls_weights has {len(s.cls_weights)} numbers and name_classes {len(s.name_classes)} names: "
+            "give one weight for each class.", 2
+        )
+
+
+def make_loss(s: Settings, train_pixels: np.ndarray, device: torch.device) -> Loss:
+    """The loss function of logits and mask; `train_pixels` (sheets, classes) is what cls_weights "auto" counts."""
+    weights = balanced_weights(train_pixels) if s.cls_weights == "auto" else s.cls_weights
+    return partial(
+        segmentation_loss,
+        cls_weights=None if weights is None else torch.tensor(weights, device=device),
+        dice_loss=s.dice_loss,
+        focal_loss=s.focal_loss,
+    )
+
+
+def load_resumable(s: Settings) -> dict[str, Any]:
+    """The checkpoint that `resume` goes on from. Raises UserError when there is none or it cannot be resumed."""
+    path = Path(s.save_dir) / "last_epoch_weights.pth"
+    checkpoint = load_checkpoint(path, name_classes=s.name_classes, backbone=s.backbone)
+    if "training" not in checkpoint:
+        raise UserError(f"{path} holds weights only and cannot be resumed: give it as model_path instead.")
+    if checkpoint["settings"]["optimizer_type"] != s.optimizer_type:
+        raise UserError(
+            f"{path} was trained with {checkpoint['settings']['optimizer_type']} and optimizer_type is "
+            f"{s.optimizer_type}: a run is resumed with the optimiser that it began with.", 2
+        )
+    return checkpoint
+
+
+def start_model(s: Settings, checkpoint: dict[str, Any] | None, procs: Processes, precision: Precision) -> DeepLab:
+    """The network with its start weights, on the device, in the memory format that suits the precision.
+
+    Start weights: the resumed checkpoint's, else those of model_path, else of backbone_path or torchvision
+    (`pretrained`) for the backbone and fresh ones for the rest, else fresh ones.
+    """
+    start = checkpoint["model"] if checkpoint else None
+    if start is None and s.model_path:
+        start = weights_in(read_torch_file(s.model_path), s.model_path)
+    try:
+        model = DeepLab(len(s.name_classes), s.backbone, s.pretrained and start is None, s.downsample_factor)
+    except (OSError, ValueError) as error:  # no network, no such weights: already one sentence
+        raise UserError(str(error)) from error
+    for name, child in model.named_children():
+        if name != "backbone" or not s.pretrained:
+            weights_init(child, s.init_type)
+    if start is not None:
+        fresh = load_weights(model, start, s.reinit_mismatched)
+        if fresh and procs.is_main:
+            print(f"Not in {s.model_path}, trained from scratch: {', '.join(fresh)}")
+    elif s.backbone_path:
+        load_backbone(model.backbone, s.backbone_path)
+    if s.sync_bn and procs.world_size > 1 and procs.device.type == "cuda":
+        model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    return model.to(procs.device, memory_format=precision.memory_format)
+
+
+def is_frozen(s: Settings, epoch: int) -> bool:
+    """Whether the backbone is frozen in `epoch` (counted from 0)."""
+    return s.freeze_train and epoch < s.freeze_epoch
+
+
+def batch_size(s: Settings, epoch: int) -> int:
+    """Sheets a batch over all processes in `epoch` (counted from 0)."""
+    return s.freeze_batch_size if is_frozen(s, epoch) else s.unfreeze_batch_size
+
+
+def learning_rate(s: Settings, epoch: int) -> float:
+    """The learning rate of `epoch` (counted from 0): the batch-size rule, then the schedule over all epochs."""
+    init_lr = DEFAULT_LR[s.optimizer_type] if s.init_lr is None else s.init_lr
+    min_lr = 0.01 * init_lr if s.min_lr is None else s.min_lr
+    batch = batch_size(s, epoch) * s.accumulate
+    init_lr, min_lr = batch_size_lr(batch, init_lr, min_lr, s.optimizer_type, s.backbone)
+    return lr_at(epoch, s.unfreeze_epoch, init_lr, min_lr, s.lr_decay_type)
+
+
+def epoch_seed(s: Settings, epoch: int, procs: Processes) -> int:
+    """The seed of what is drawn on the device in `epoch` (dropout): its own for each epoch and process.
+
+    It does not depend on what was drawn before, so a resumed run draws what the uninterrupted one would have drawn.
+    """
+    return int(np.random.SeedSequence((s.seed, epoch, procs.rank)).generate_state(1)[0])
+
+
+def keep_previous(save_dir: str | Path) -> None:
+    """Renames an earlier run's best and last weights to previous_*, so that a new run does not replace them."""
+    for name in ("best_epoch_weights.pth", "last_epoch_weights.pth"):
+        path = Path(save_dir) / name
+        if path.exists():
+            path.replace(path.with_name(f"previous_{name}"))
+            print(f"{path} of an earlier run is now previous_{name}.")
+
+
+def describe_run(s: Settings, procs: Processes, precision: Precision, sheets: tuple[int, int], first_epoch: int) -> str:
+    """The settings as they are really run, for the console. `sheets`: how many to train on and to validate on."""
+    lines = [f"{name:20s}{value}" for name, value in s.to_dict().items()]
+    lines.append(
+        f"{sheets[0]} sheets to train on, {sheets[1]} to validate on; epochs {first_epoch + 1} to {s.unfreeze_epoch} on "
+        f"{procs.world_size} x {procs.device}, {str(precision.dtype).removeprefix('torch.')}."
+    )
+    return "\n".join(lines)

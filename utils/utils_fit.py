@@ -1,0 +1,105 @@
+"""One epoch over the training or the validation sheets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from utils.distributed import Processes
+from utils.letterbox import network_input
+from utils.precision import Precision
+from utils.utils import UserError
+from utils.utils_metrics import confusion_matrix_torch
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Updates:
+    """What a training epoch changes the weights with; gradients of `accumulate` batches are averaged."""
+
+    optimizer: Optimizer
+    scaler: torch.amp.GradScaler
+    accumulate: int = 1
+
+    def set_lr(self, lr: float) -> float:
+        """Sets the learning rate of all weights, and returns it."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        return lr
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs of the optimiser and the scaler."""
+        return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on from `state`, made by `state_dict`; a scaler that was not in use then starts fresh."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        if state["scaler"]:
+            self.scaler.load_state_dict(state["scaler"])
+
+
+def run_epoch(
+    model: nn.Module,
+    loader: DataLoader,
+    loss_fn: Loss,
+    precision: Precision,
+    procs: Processes,
+    title: str,
+    updates: Updates | None = None,
+    num_classes: int = 0,
+) -> tuple[float, torch.Tensor | None]:
+    """The mean loss over the sheets of all processes, and the confusion matrix if `num_classes` is given.
+
+    Trains when `updates` are given, else validates: evaluation mode, no gradients. The matrix is int64
+    (num_classes, num_classes), true classes down, predicted ones across, ignored pixels left out; it is that of the
+    letterboxed masks at the network's input size.
+
+    Raises UserError when a training loss is not finite.
+    """
+    training = updates is not None
+    accumulate = updates.accumulate if training else 1
+    model.train(training)
+    total = torch.zeros(2, dtype=torch.float64)
+    matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    with torch.set_grad_enabled(training), tqdm(loader, title, disable=not procs.is_main, leave=False) as bar:
+        for step, (images, masks) in enumerate(bar):
+            images, masks = (batch.to(procs.device, non_blocking=True) for batch in (images, masks))
+            first = step - step % accumulate  # of the batches whose gradients are averaged
+            group = min(accumulate, len(loader) - first)
+            last = step + 1 == first + group
+            with nullcontext() if last or not hasattr(model, "no_sync") else model.no_sync():
+                with precision.autocast():
+                    logits = model(network_input(images).contiguous(memory_format=precision.memory_format))
+                    loss = loss_fn(logits, masks)
+                if training:
+                    updates.scaler.scale(loss / group).backward()
+            if training and last:
+                updates.scaler.step(updates.optimizer)
+                updates.scaler.update()
+                updates.optimizer.zero_grad(set_to_none=True)
+            if num_classes:
+                matrix += confusion_matrix_torch(logits, masks, num_classes).cpu()
+            value = loss.item()
+            if training and not math.isfinite(value):
+                raise UserError(f"The loss became {value} in {title}: lower init_lr or set fp16 = False.")
+            total += torch.tensor([value * len(images), len(images)], dtype=torch.float64)
+            bar.set_postfix(_state(total, updates), refresh=False)
+    total = procs.sum(total)
+    return (total[0] / total[1]).item(), procs.sum(matrix) if num_classes else None
+
+
+def _state(total: torch.Tensor, updates: Updates | None) -> dict[str, str]:
+    state = {"loss": f"{total[0] / total[1]:.4f}"}
+    if updates is not None:
+        state["lr"] = f"{updates.optimizer.param_groups[0]['lr']:.2e}"
+    return state

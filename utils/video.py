@@ -1,0 +1,91 @@
+"""Frames of a video file or a camera drawn on, shown and saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from utils.utils import UserError, atomic_path
+
+CODECS: dict[str, str] = {".mp4": "mp4v", ".avi": "MJPG"}  # those that every OpenCV build can write
+WINDOW = "q or Esc ends"
+ESC = 27
+
+
+def annotate_video(
+    source: str | int, save_path: str, draw: Callable[[np.ndarray], np.ndarray], *, fps: float = 0.0, show: bool = False
+) -> int:
+    """How many frames of `source` were drawn on, shown in a window (`show`) and saved (unless `save_path` is "").
+
+    source: a video file, or the number of a camera. draw: uint8 RGB (H, W, 3) to the same. fps: of the saved video,
+    0 for the source's own (25 where it does not tell). q or Esc in the window ends it early. Sound is not kept; the
+    codecs cut an odd width or height by one pixel.
+    Raises UserError when the source cannot be opened or read, the video cannot be written, or OpenCV has no windows.
+    """
+    name = f"camera {source}" if isinstance(source, int) else source
+    if not isinstance(source, int) and not Path(source).is_file():
+        raise UserError(f'video_path is "{source}", which is no file: name a video file.')
+    if save_path and Path(save_path).suffix.lower() not in CODECS:
+        raise UserError(f"video_save_path is {save_path}: the name has to end in {' or '.join(CODECS)}.", 2)
+    if save_path and not isinstance(source, int) and Path(save_path).resolve() == Path(source).resolve():
+        raise UserError(f"video_save_path is the input, {source}: name another file, originals stay as they are.", 2)
+    capture = cv2.VideoCapture(source)
+    count = 0
+    try:
+        if not capture.isOpened():
+            mend = "connect it or change camera" if isinstance(source, int) else "convert it to .mp4"
+            raise UserError(f"{name} cannot be opened: {mend}.")
+        fps = fps or capture.get(cv2.CAP_PROP_FPS) or 25.0
+        total = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0) or None
+        with ExitStack() as stack:
+            writer = None
+            for frame in tqdm(_frames(capture), total=total, unit=" frames"):
+                picture = cv2.cvtColor(draw(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)), cv2.COLOR_RGB2BGR)
+                if save_path and writer is None:
+                    writer = _writer(stack.enter_context(atomic_path(save_path)), fps, picture)
+                    stack.callback(writer.release)  # before the file is renamed
+                if writer is not None:
+                    writer.write(picture)
+                count += 1
+                if show and _show(picture) in (ord("q"), ESC):
+                    break
+            if not count:
+                raise UserError(f"{name} gave no frame: try another file or camera.")
+    finally:
+        capture.release()
+        if show and count:
+            cv2.destroyAllWindows()
+    return count
+
+
+def _frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
+    while True:
+        good, frame = capture.read()
+        if not good:
+            return
+        yield frame
+
+
+def _writer(path: Path, fps: float, picture: np.ndarray) -> cv2.VideoWriter:
+    code = cv2.VideoWriter_fourcc(*CODECS[path.suffix.lower()])
+    writer = cv2.VideoWriter(str(path), code, fps, (picture.shape[1], picture.shape[0]))
+    if not writer.isOpened():
+        raise UserError(f"A {path.suffix} video cannot be written in {path.parent}: check the folder, or try .avi.")
+    return writer
+
+
+def _show(picture: np.ndarray) -> int:
+    """The key pressed while `picture` is shown."""
+    try:
+        cv2.imshow(WINDOW, picture)
+        return cv2.waitKey(1) & 0xFF
+    except cv2.error as error:
+        raise UserError(
+            "This OpenCV cannot open windows (opencv-python-headless, or no screen): install opencv-python, or set "
+            f"show = False ({str(error).strip().splitlines()[0][:80]})."
+        ) from error
