@@ -8,6 +8,7 @@ of an earlier run are replaced; the same seed gives the same lists. The exit sta
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from utils import config
@@ -52,9 +53,7 @@ def main(settings: Settings) -> int:
         stems, trainval_percent=settings.trainval_percent, train_percent=settings.train_percent, seed=settings.seed,
         institutions=settings.institutions, separator=settings.separator, val_institutions=settings.val_institutions,
     )
-    for name, listed in {**split, "trainval": sorted(split["train"] + split["val"])}.items():
-        with atomic_path(data.list_dir / f"{name}.txt") as temporary:
-            temporary.write_text("".join(f"{stem}\n" for stem in listed), encoding="utf-8", newline="\n")
+    write_lists(data, {**split, "trainval": sorted(split["train"] + split["val"])})
     for name in SPLITS:
         groups = sorted({institution(stem, settings.separator) for stem in split[name]} - {""})
         print(f"{name:<6}{len(split[name]):>6} sheets{'  ' if groups else ''}{', '.join(groups)}")
@@ -72,14 +71,24 @@ def main(settings: Settings) -> int:
             "nothing. Objects need their class index (1, 2, ...) as pixel value: make the masks with "
             "labelme_to_deeplab.py or convert_labelled.py."
         )
-    for name in ("train", "val"):
+    for name, use in (("train", "learned"), ("val", "scored")):
         if split[name] and (absent := absent_classes(survey, split[name], settings.name_classes)):
-            warn(f"No mask of {name}.txt holds {', '.join(absent)}: it cannot be {"learned" if name == "train" else "scored"}.")
+            warn(f"No mask of {name}.txt holds {', '.join(absent)}: it cannot be {use}.")
     for problem in survey.problems:
         warn(problem)
     if survey.problems:
         warn(f"{len(survey.problems)} of {len(stems)} masks cannot be used. They are in the lists: mend them first.")
     return 1 if survey.problems else 0
+
+
+def write_lists(data: VocDataset, lists: Mapping[str, Sequence[str]]) -> None:
+    """Writes <name>.txt for each list. Raises UserError when the folder cannot be written to."""
+    try:
+        for name, stems in lists.items():
+            with atomic_path(data.list_dir / f"{name}.txt") as temporary:
+                temporary.write_text("".join(f"{stem}\n" for stem in stems), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UserError(f"{data.list_dir} cannot be written to ({error}): check the folder.") from error
 
 
 def name_missing(what: str, stems: set[str]) -> None:

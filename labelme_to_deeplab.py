@@ -65,7 +65,7 @@ def main(settings: Settings) -> int:
     ]
     require_distinct([(job.source, job.output) for job in jobs])
     unconverted = run_jobs(jobs, "Convert")
-    print(f"{len(jobs) - unconverted} sheets in {settings.output_dir}, {failed + unconverted} files skipped. Objects:")
+    print(f"Sheets converted: {len(jobs) - unconverted}, files skipped: {failed + unconverted}. Objects:")
     for value, name in [*enumerate(settings.name_classes), (IGNORE, "ignored")]:
         print(f"{value:>5}  {name:<16}{objects[value]:>7}")
     return 1 if failed + unconverted else 0
@@ -79,9 +79,12 @@ def convert(item: Annotation, settings: Settings, values: Mapping[str, int], obj
         size = save_image(image_path, image_out, settings.jpeg_quality, item)
     elif item.embedded:
         with TemporaryDirectory() as folder:
-            image_path = Path(folder) / f"image in {item.path.name}"
+            image_path = Path(folder) / "imageData"
             image_path.write_bytes(embedded_image(item.path))
-            size = save_image(image_path, image_out, settings.jpeg_quality, item)
+            try:
+                size = save_image(image_path, image_out, settings.jpeg_quality, item)
+            except UserError as error:  # names the file that the user has
+                raise UserError(str(error).replace(str(image_path), f"imageData of {item.path}")) from error
     else:
         raise UserError(
             f'{item.path}: its image "{item.image_path}" is not there, nor one with the stem {item.path.stem}: '

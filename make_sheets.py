@@ -6,8 +6,9 @@ labels as polygons, to open in labelme), ImageSets/Segmentation/{train,val,train
 
 from __future__ import annotations
 
-import sys
+import re
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -34,7 +35,7 @@ jpeg_quality: tuple[int, int] = (40, 98)          # lowest, highest
 # Where to
 output_dir: str = "herbarium_sheets"
 dataset: str = "synthetic"              # the folder in output_dir
-overwrite: bool = False                 # True: replace sheets of an earlier run of this script, never other files
+overwrite: bool = False                 # True: replace the sheets of an earlier run; other files are never touched
 val_share: float = 0.1                  # part of the sheets for val.txt; the rest is train.txt
 
 # How
@@ -43,6 +44,8 @@ num_samples: int = 24                   # sheets on samples.png, images beside m
 # ----------------------------------------------------------------------------------------------------------------------
 
 STEM = "synthetic_{:06d}"
+Drawn = tuple[np.ndarray | None, float]
+OWN = re.compile(r"synthetic_\d{6,}")
 
 
 def main(settings: config.Settings) -> int:
@@ -50,13 +53,14 @@ def main(settings: config.Settings) -> int:
     check(settings)
     root = Path(settings.output_dir) / settings.dataset
     stems = [STEM.format(index) for index in range(settings.count)]
-    require_free(root, stems, settings.overwrite)
+    require_free(root, settings.overwrite)
     work = partial(make_sheet, settings)
     start, seconds, tiles = time.perf_counter(), 0.0, []
     with tqdm(total=settings.count, desc="Drawing", unit="sheet") as bar:
-        for small, spent in run(work, settings.count, settings.num_workers):
+        for small, spent in draw_all(work, settings.count, settings.num_workers):
             seconds += spent
-            tiles += [small] if small is not None else []
+            if small is not None:
+                tiles.append(small)
             bar.update()
     write_lists(root, stems, settings.val_share, np.random.default_rng([settings.seed, settings.count]))
     if tiles:
@@ -66,8 +70,8 @@ def main(settings: config.Settings) -> int:
     return 0
 
 
-def make_sheet(settings: config.Settings, index: int) -> tuple[np.ndarray | None, float]:
-    """Draws and writes sheet `index`; gives its tile for samples.png (None after the first ones) and CPU seconds."""
+def make_sheet(settings: config.Settings, index: int) -> Drawn:
+    """The tile of sheet `index` for samples.png (None after the first ones) and the CPU seconds, once it is written."""
     start = time.process_time()
     rng = np.random.default_rng(np.random.SeedSequence((settings.seed, index)))
     low, high = settings.height if isinstance(settings.height, tuple) else (settings.height, settings.height)
@@ -79,7 +83,7 @@ def make_sheet(settings: config.Settings, index: int) -> tuple[np.ndarray | None
     return small, time.process_time() - start
 
 
-def run(work: partial, count: int, num_workers: int):
+def draw_all(work: Callable[[int], Drawn], count: int, num_workers: int) -> Iterator[Drawn]:
     """Yields work(0) ... work(count - 1) in order, from this process or from `num_workers` others."""
     if num_workers == 0:
         yield from map(work, range(count))
@@ -111,20 +115,31 @@ def check(settings: config.Settings) -> None:
             raise UserError(f"{name} is {value}: it has to be {allowed}.", 2)
 
 
-def require_free(root: Path, stems: list[str], overwrite: bool) -> None:
-    """Raises UserError when the data set holds other files than those of an earlier run, or those and not `overwrite`."""
-    names = {"JPEGImages": ".jpg", "SegmentationClass": ".png", "labelme": ".json"}
-    ours = STEM.format(0)[:-6]
-    for folder, suffix in names.items():
-        for path in sorted((root / folder).glob("*")):
-            own = path.stem.startswith(ours) and path.stem[len(ours):].isdecimal() and path.suffix == suffix
-            if not own:
-                raise UserError(f"{path} was not made by make_sheets.py: choose another dataset than "
-                                f'"{root.name}" or move the file away.', 2)
-            if not overwrite:
-                raise UserError(f"{path} exists: set overwrite = True to replace the sheets of {root}, or choose "
-                                "another dataset.", 2)
-            path.unlink()
+def require_free(root: Path, overwrite: bool) -> None:
+    """Removes the sheets of an earlier run when `overwrite`.
+
+    Raises UserError, before anything is removed, when the folder holds any file that this script has not made, or
+    sheets of an earlier run and not `overwrite`.
+    """
+    found = [path for path in sorted(root.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+    for path in found:
+        if not is_own(path.relative_to(root), path):
+            raise UserError(f"{path} was not made by make_sheets.py: choose another dataset than "
+                            f'"{root.name}", or move the file away.', 2)
+    if found and not overwrite:
+        raise UserError(f"{root} already holds synthetic sheets: set overwrite = True to replace them, or choose "
+                        "another dataset.", 2)
+    for path in found:
+        path.unlink()
+
+
+def is_own(name: Path, path: Path) -> bool:
+    """Whether the file `path`, called `name` in its data set, is one that this script writes."""
+    if name.suffix == ".txt":
+        return name.parts[:-1] == ("ImageSets", "Segmentation") and all(
+            OWN.fullmatch(line) for line in path.read_text(encoding="utf-8").split())
+    folder = {".jpg": "JPEGImages", ".png": "SegmentationClass", ".json": "labelme"}.get(name.suffix)
+    return name == Path("samples.png") or (name.parts[:-1] == (folder,) and bool(OWN.fullmatch(name.stem)))
 
 
 if __name__ == "__main__":

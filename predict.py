@@ -38,7 +38,7 @@ fp16: bool = True                      # mixed precision: faster on most GPUs; i
 input_dir: str = "img"                 # .jpg, .jpeg, .png, .tif and .tiff
 output_dir: str = "img_out"            # another folder: originals are never overwritten
 recursive: bool = False                # also the subfolders of input_dir
-num_workers: int = 2                   # sheets worked on at a time; each needs some 10 bytes of memory a pixel
+num_workers: int = 2                   # sheets worked on at a time; each needs some 20 bytes of memory a pixel
 image: str = ""                        # mode "image": a file; "" asks for one after the other. "fps": "" is the first
 # ---- Video and camera ----
 video_path: str = ""                   # mode "video": the file

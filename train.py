@@ -22,7 +22,6 @@ from utils.callbacks import LossHistory
 from utils.checkpoint import save_checkpoint
 from utils.dataloader import SheetDataset, make_loader
 from utils.distributed import Processes, processes
-from utils.overlay import draw_overlays
 from utils.precision import choose_precision
 from utils.preflight import preflight
 from utils.train_setup import (
@@ -30,7 +29,7 @@ from utils.train_setup import (
     start_model,
 )
 from utils.utils import NAME_CLASSES, UserError, default_colors, seed_everything
-from utils.utils_fit import Updates, run_epoch
+from utils.utils_fit import Updates, draw_overlays, run_epoch
 from utils.utils_metrics import scores
 from utils.voc import VocDataset
 
@@ -162,7 +161,7 @@ def train(s: config.Settings, procs: Processes) -> None:
         if procs.is_main:
             print(history.describe_last(title))
             if evaluates:
-                history.add_overlays(draw_overlays(model, val_set, s.overlays, precision, procs.device), epoch + 1)
+                history.add_overlays(draw_overlays(model, val_set, s.overlays, precision, procs), epoch + 1)
             if history.evaluations_without_gain == 0 and evaluates:
                 save(epoch + 1, "best_epoch_weights")
             if s.save_period and (epoch + 1) % s.save_period == 0:

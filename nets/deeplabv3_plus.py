@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from nets.mobilenetv2 import mobilenetv2
 from nets.xception import xception
-from utils.utils import UserError
 
 # backbone -> (function that builds it, channels of the low level, channels of the high level)
 BACKBONES = {"mobilenet": (mobilenetv2, 24, 320), "xception": (xception, 256, 2048)}
@@ -68,7 +67,7 @@ class DeepLab(nn.Module):
     """DeepLabv3+ for `num_classes` classes.
 
     backbone: "mobilenet" or "xception"; downsample_factor: 8 (finer, more memory) or 16; pretrained: start from
-    ImageNet weights (MobileNetV2 only). Raises UserError for anything else.
+    ImageNet weights (MobileNetV2 only). Raises ValueError for anything else.
     """
 
     def __init__(
@@ -76,9 +75,9 @@ class DeepLab(nn.Module):
     ) -> None:
         super().__init__()
         if backbone not in BACKBONES:
-            raise UserError(f'backbone is "{backbone}": it has to be "mobilenet" or "xception".', 2)
+            raise ValueError(f'backbone is "{backbone}": it has to be "mobilenet" or "xception".')
         if downsample_factor not in (8, 16):
-            raise UserError(f"downsample_factor is {downsample_factor}: it has to be 8 or 16.", 2)
+            raise ValueError(f"downsample_factor is {downsample_factor}: it has to be 8 or 16.")
         build, low_channels, high_channels = BACKBONES[backbone]
         self.backbone = build(pretrained, downsample_factor)
         self.backbone_frozen = False

@@ -9,8 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
-from utils.utils import IGNORE, UserError
-
 
 def segmentation_loss(
     logits: Tensor,
@@ -18,30 +16,41 @@ def segmentation_loss(
     cls_weights: Tensor | None = None,
     dice_loss: bool = False,
     focal_loss: bool = False,
+    *,
+    ignore_index: int,
 ) -> Tensor:
     """The loss of a batch, float32 scalar: cross entropy or (`focal_loss`) focal loss, plus Dice loss (`dice_loss`).
 
-    logits: (N, C, H, W), any float type (computed in float32); mask: (N, H, W), uint8 or int64, classes and IGNORE.
+    logits: (N, C, H, W), any float type (computed in float32); mask: (N, H, W), uint8 or int64, classes and
+    `ignore_index`, the value of ignored pixels.
     cls_weights: (C,) float32 on the same device, for the pixel-wise part only.
     Ignored pixels move neither the value nor the gradient; a batch of nothing else gives 0 with gradient 0.
-    Raises ValueError for sizes that differ and UserError for a wrong number of weights.
+    Raises ValueError for sizes that differ or a wrong number of weights.
     """
-    log_p, target = _prepare(logits, mask)
-    pixelwise = _focal(log_p, target, cls_weights) if focal_loss else _cross_entropy(log_p, target, cls_weights)
-    return pixelwise + _dice(log_p, target) if dice_loss else pixelwise
+    log_p, target, valid = _prepare(logits, mask, ignore_index)
+    pixelwise = (_focal if focal_loss else _cross_entropy)(log_p, target, valid, cls_weights)
+    return pixelwise + _dice(log_p, target, valid) if dice_loss else pixelwise
 
 
-def cross_entropy(logits: Tensor, mask: Tensor, cls_weights: Tensor | None = None) -> Tensor:
+def cross_entropy(
+    logits: Tensor, mask: Tensor, cls_weights: Tensor | None = None, *, ignore_index: int
+) -> Tensor:
     """Cross entropy, float32 scalar: the mean over valid pixels, weighted by the weight of the pixel's true class.
 
     As `torch.nn.functional.cross_entropy`, but 0 instead of NaN where no pixel is valid. Arguments and errors:
     `segmentation_loss`.
     """
-    return _cross_entropy(*_prepare(logits, mask), cls_weights)
+    return _cross_entropy(*_prepare(logits, mask, ignore_index), cls_weights)
 
 
 def focal_loss(
-    logits: Tensor, mask: Tensor, cls_weights: Tensor | None = None, alpha: float = 0.5, gamma: float = 2.0
+    logits: Tensor,
+    mask: Tensor,
+    cls_weights: Tensor | None = None,
+    alpha: float = 0.5,
+    gamma: float = 2.0,
+    *,
+    ignore_index: int,
 ) -> Tensor:
     """Focal loss, float32 scalar: the mean over valid pixels of -alpha (1 - p)^gamma log p, p that of the true class.
 
@@ -51,10 +60,10 @@ def focal_loss(
     unweighted, other than in the community's code. gamma: 0 or at least 1 (a root has no gradient where p = 1).
     Other arguments and errors: `segmentation_loss`.
     """
-    return _focal(*_prepare(logits, mask), cls_weights, alpha, gamma)
+    return _focal(*_prepare(logits, mask, ignore_index), cls_weights, alpha, gamma)
 
 
-def dice_loss(logits: Tensor, mask: Tensor, smooth: float = 1e-5) -> Tensor:
+def dice_loss(logits: Tensor, mask: Tensor, smooth: float = 1e-5, *, ignore_index: int) -> Tensor:
     """Dice loss, float32 scalar: 1 - the mean over classes of (2 tp + smooth) / (2 tp + fp + fn + smooth).
 
     Milletari et al. 2016, arXiv 1606.04797. tp, fp and fn are sums of softmax probabilities over the valid pixels of
@@ -62,33 +71,37 @@ def dice_loss(logits: Tensor, mask: Tensor, smooth: float = 1e-5) -> Tensor:
     `smooth`, which makes a class score 1 that is neither there nor predicted. A class that is absent and predicted
     however faintly scores about 0. Arguments and errors: `segmentation_loss`.
     """
-    return _dice(*_prepare(logits, mask), smooth)
+    return _dice(*_prepare(logits, mask, ignore_index), smooth)
 
 
-def _prepare(logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Log probabilities (N, C, H, W) float32 and classes (N, H, W) int64, for the functions below."""
+def _prepare(logits: Tensor, mask: Tensor, ignore_index: int) -> tuple[Tensor, Tensor, Tensor]:
+    """For the functions below: log probabilities (N, C, H, W) float32, classes (N, H, W) int64, which are valid.
+
+    Ignored pixels are given class 0 in place of `ignore_index`.
+    """
     if mask.shape != (logits.shape[0], *logits.shape[2:]):
         raise ValueError(f"mask {tuple(mask.shape)} has to be (N, H, W) of logits {tuple(logits.shape)}")
-    return F.log_softmax(logits.float(), dim=1), mask.long()
+    valid = mask != ignore_index
+    return F.log_softmax(logits.float(), dim=1), mask.long().where(valid, 0), valid
 
 
-def _cross_entropy(log_p: Tensor, target: Tensor, cls_weights: Tensor | None) -> Tensor:
-    return _mean(_negative_log(log_p, target), target, cls_weights, log_p.shape[1])
+def _cross_entropy(log_p: Tensor, target: Tensor, valid: Tensor, cls_weights: Tensor | None) -> Tensor:
+    return _mean(F.nll_loss(log_p, target, reduction="none"), target, valid, cls_weights, log_p.shape[1])
 
 
 def _focal(
-    log_p: Tensor, target: Tensor, cls_weights: Tensor | None, alpha: float = 0.5, gamma: float = 2.0
+    log_p: Tensor, target: Tensor, valid: Tensor, cls_weights: Tensor | None, alpha: float = 0.5, gamma: float = 2.0
 ) -> Tensor:
-    negative_log = _negative_log(log_p, target)
+    negative_log = F.nll_loss(log_p, target, reduction="none")
     one_minus_p = -torch.expm1(-negative_log)  # keeps its digits where p is almost 1
-    return _mean(alpha * one_minus_p**gamma * negative_log, target, cls_weights, log_p.shape[1])
+    return _mean(alpha * one_minus_p**gamma * negative_log, target, valid, cls_weights, log_p.shape[1])
 
 
-def _dice(log_p: Tensor, target: Tensor, smooth: float = 1e-5) -> Tensor:
+def _dice(log_p: Tensor, target: Tensor, valid: Tensor, smooth: float = 1e-5) -> Tensor:
     p = log_p.exp()
+    valid = valid.unsqueeze(1)
     classes = torch.arange(p.shape[1], device=p.device).view(1, -1, 1, 1)
-    truth = target.unsqueeze(1) == classes  # boolean (N, C, H, W), False for all classes where ignored
-    valid = (target != IGNORE).unsqueeze(1)
+    truth = (target.unsqueeze(1) == classes) & valid  # boolean (N, C, H, W)
     pixels = (0, 2, 3)
     true_positives = (p * truth).sum(pixels)
     predicted, actual = (p * valid).sum(pixels), truth.sum(pixels)  # tp + fp, tp + fn
@@ -96,20 +109,13 @@ def _dice(log_p: Tensor, target: Tensor, smooth: float = 1e-5) -> Tensor:
     return 1 - score.mean()
 
 
-def _negative_log(log_p: Tensor, target: Tensor) -> Tensor:
-    """-log p of the true class, (N, H, W); 0 where ignored."""
-    return F.nll_loss(log_p, target, ignore_index=IGNORE, reduction="none")
-
-
-def _mean(values: Tensor, target: Tensor, cls_weights: Tensor | None, num_classes: int) -> Tensor:
+def _mean(
+    values: Tensor, target: Tensor, valid: Tensor, cls_weights: Tensor | None, num_classes: int
+) -> Tensor:
     """The mean of `values` (N, H, W) over valid pixels, weighted by class; 0 where nothing is valid."""
-    valid = target != IGNORE
-    if cls_weights is None:
-        weights = valid.float()
-    else:
-        if len(cls_weights) != num_classes:
-            raise UserError(f"cls_weights has {len(cls_weights)} numbers: give {num_classes}, one for each class.", 2)
-        weights = cls_weights[target.where(valid, 0)] * valid
+    if cls_weights is not None and len(cls_weights) != num_classes:
+        raise ValueError(f"cls_weights has {len(cls_weights)} numbers: give {num_classes}, one for each class.")
+    weights = valid.float() if cls_weights is None else cls_weights[target] * valid
     total = weights.sum()
     return (values * weights).sum() / total.where(total > 0, 1.0)
 
@@ -119,7 +125,7 @@ def weights_init(model: nn.Module, init_type: str = "normal", init_gain: float =
 
     init_type: "normal" (standard deviation init_gain), "xavier" (Glorot & Bengio 2010, gain init_gain), "kaiming" (He
     et al. 2015, arXiv 1502.01852, fan in; init_gain unused) or "orthogonal" (Saxe et al. 2013, arXiv 1312.6120, gain
-    init_gain). BatchNorm weights are drawn around 1 with standard deviation 0.02. Raises UserError for other types.
+    init_gain). BatchNorm weights are drawn around 1 with standard deviation 0.02. Raises ValueError for other types.
     """
     draw = {
         "normal": lambda weight: nn.init.normal_(weight, 0.0, init_gain),
@@ -128,7 +134,7 @@ def weights_init(model: nn.Module, init_type: str = "normal", init_gain: float =
         "orthogonal": lambda weight: nn.init.orthogonal_(weight, init_gain),
     }
     if init_type not in draw:
-        raise UserError(f'init_type is "{init_type}": it has to be one of {", ".join(draw)}.', 2)
+        raise ValueError(f'init_type is "{init_type}": it has to be one of {", ".join(draw)}.')
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             draw[init_type](module.weight)
@@ -146,14 +152,14 @@ def make_optimizer(
     """Adam (beta1 = momentum, beta2 = 0.999) or SGD with Nesterov momentum for all parameters of `model`.
 
     Frozen parameters are in it too, so one optimiser serves both phases: without a gradient they do not move.
-    weight_decay is an L2 penalty (not AdamW's). Raises UserError when optimizer_type is not "adam" or "sgd".
+    weight_decay is an L2 penalty (not AdamW's). Raises ValueError when optimizer_type is not "adam" or "sgd".
     """
     if optimizer_type == "adam":
         return Adam(model.parameters(), lr, betas=(momentum, 0.999), weight_decay=weight_decay)
     if optimizer_type == "sgd":
         # PyTorch has no Nesterov momentum of 0; plain SGD is what it would be
         return SGD(model.parameters(), lr, momentum=momentum, weight_decay=weight_decay, nesterov=momentum > 0)
-    raise UserError(f'optimizer_type is "{optimizer_type}": it has to be "adam" or "sgd".', 2)
+    raise ValueError(f'optimizer_type is "{optimizer_type}": it has to be "adam" or "sgd".')
 
 
 def batch_size_lr(
@@ -178,7 +184,7 @@ def lr_at(epoch: int, total_epochs: int, lr: float, min_lr: float, lr_decay_type
     most 3), falls as a half cosine (Loshchilov & Hutter 2017, arXiv 1608.03983, without restarts) and stays at min_lr
     for the last 30% (at least 1, at most 15). The rise comes first: runs of one or two epochs do not reach min_lr.
     "step": ten equal steps (as many as epochs when these are fewer), each times the same factor, from lr to min_lr.
-    Raises UserError for another lr_decay_type.
+    Raises ValueError for another lr_decay_type.
     """
     if lr_decay_type == "cos":
         warm_up = min(max(0.1 * total_epochs, 1), 3)
@@ -194,4 +200,4 @@ def lr_at(epoch: int, total_epochs: int, lr: float, min_lr: float, lr_decay_type
         steps = min(10, total_epochs)
         step = epoch * steps // total_epochs
         return lr * (min_lr / lr) ** (step / max(steps - 1, 1))
-    raise UserError(f'lr_decay_type is "{lr_decay_type}": it has to be "cos" or "step".', 2)
+    raise ValueError(f'lr_decay_type is "{lr_decay_type}": it has to be "cos" or "step".')

@@ -11,8 +11,6 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import MobileNet_V2_Weights, mobilenet_v2
 
-from utils.utils import UserError
-
 
 class MobileNetV2(nn.Module):
     """Encoder: see `forward`. `features` holds torchvision's blocks 0 to 17 under torchvision's names."""
@@ -34,7 +32,7 @@ class MobileNetV2(nn.Module):
 def mobilenetv2(pretrained: bool = False, downsample_factor: int = 16) -> MobileNetV2:
     """The encoder, for input in [0, 1]; `pretrained` loads torchvision's ImageNet weights (downloaded once).
 
-    Raises UserError when they cannot be had.
+    Raises ConnectionError when they cannot be had.
     """
     model = MobileNetV2(downsample_factor)
     if pretrained:
@@ -65,13 +63,13 @@ def imagenet_features() -> dict[str, Tensor]:
     """torchvision's ImageNet weights of features 0 to 17 (keys without `features.`), for RGB in [0, 1].
 
     They were trained on (x - mean) / std, which `fold_normalisation` puts into the first layer.
-    Raises UserError when they cannot be downloaded (or, on the way, were damaged).
+    Raises ConnectionError when they cannot be downloaded (or, on the way, were damaged).
     """
     weights = MobileNet_V2_Weights.IMAGENET1K_V1
     try:
         state = weights.get_state_dict(progress=True, check_hash=True)
     except (OSError, RuntimeError) as error:  # no network (URLError is an OSError); wrong checksum
-        raise UserError(
+        raise ConnectionError(
             f"pretrained is True and {weights.url} could not be fetched ({error}): connect to the internet, save that "
             f"file in {torch.hub.get_dir()}/checkpoints, or set pretrained = False."
         ) from error

@@ -14,7 +14,6 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from utils.utils import UserError
 
 
 class SeparableConv2d(nn.Module):
@@ -104,10 +103,10 @@ class Xception(nn.Module):
 
 
 def xception(pretrained: bool = False, downsample_factor: int = 16) -> Xception:
-    """The encoder, for input in [0, 1]. Raises UserError for `pretrained`: nobody hosts such weights reliably."""
+    """The encoder, for input in [0, 1]. Raises ValueError for `pretrained`: nobody hosts such weights reliably."""
     if pretrained:
-        raise UserError(
+        raise ValueError(
             'pretrained is True and backbone is "xception", for which no ImageNet weights can be downloaded: set '
-            'pretrained = False and give a checkpoint to start from as model_path, or set backbone = "mobilenet".', 2
+            'pretrained = False and give a checkpoint to start from as model_path, or set backbone = "mobilenet".'
         )
     return Xception(downsample_factor)

@@ -247,6 +247,14 @@ def test_grey_and_cmyk_jpegs_are_written_as_rgb(tmp_path):
         assert np.abs(read_image(tmp_path / "out.jpg").astype(int) - pixels).mean() < 4
 
 
+def test_exif_of_an_upright_jpeg_stays_byte_for_byte(tmp_path):
+    block = b"Exif\0\0" + directory({274: 1, 315: "S. Huang", 37500: b"maker note"})
+    Image.fromarray(smooth()).save(tmp_path / "in.jpg", exif=block)
+    write_picture(tmp_path / "out.jpg", *read_picture(tmp_path / "in.jpg"))
+    with Image.open(tmp_path / "out.jpg") as after:
+        assert after.info["exif"] == block
+
+
 def test_a_damaged_exif_block_does_not_stop_the_picture(tmp_path):
     Image.fromarray(smooth()).save(tmp_path / "in.jpg", exif=b"Exif\0\0no TIFF header")
     pixels, kept = read_picture(tmp_path / "in.jpg")
@@ -301,7 +309,7 @@ def test_missing_file_limit_and_memory(tmp_path, monkeypatch):
         read_image(tmp_path / "x.png")
 
 
-def test_images_above_pillows_own_limit_are_read(tmp_path):
+def test_images_above_pillows_own_limit_are_opened(tmp_path):
     """180 megapixels: Pillow alone calls this a decompression bomb."""
     Image.new("1", (15_000, 12_000)).save(tmp_path / "large.png")
     with Image.open(tmp_path / "large.png") as image:

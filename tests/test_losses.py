@@ -1,6 +1,7 @@
 """Losses against numbers worked out by hand, torchvision, scikit-learn and plain NumPy."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,8 +10,13 @@ import torch.nn.functional as F
 from sklearn.metrics import f1_score
 from torchvision.ops import sigmoid_focal_loss
 
-from nets.deeplabv3_training import cross_entropy, dice_loss, focal_loss, segmentation_loss
-from utils.utils import IGNORE, UserError
+from nets import deeplabv3_training
+from utils.utils import IGNORE
+
+cross_entropy, dice_loss, focal_loss, segmentation_loss = (
+    partial(getattr(deeplabv3_training, name), ignore_index=IGNORE)
+    for name in ("cross_entropy", "dice_loss", "focal_loss", "segmentation_loss")
+)
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 WEIGHTS = torch.tensor([0.5, 1.0, 2.0, 3.0])
@@ -176,5 +182,5 @@ def test_mask_of_another_size(batch: Batch, shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("numbers", [3, 5])
 def test_wrong_number_of_class_weights(batch: Batch, numbers: int) -> None:
-    with pytest.raises(UserError, match=f"cls_weights has {numbers} numbers: give 4, one for each class"):
+    with pytest.raises(ValueError, match=f"cls_weights has {numbers} numbers: give 4, one for each class"):
         segmentation_loss(*batch, torch.ones(numbers))

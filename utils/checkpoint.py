@@ -114,12 +114,18 @@ def read_torch_file(path: str | Path) -> Any:
 
 
 def build_model(checkpoint: Mapping[str, Any]) -> DeepLab:
-    """The network of a loaded checkpoint with its weights, on the CPU, in evaluation mode."""
-    model = DeepLab(
-        num_classes=len(checkpoint["name_classes"]),
-        backbone=checkpoint["backbone"],
-        downsample_factor=checkpoint["downsample_factor"],
-    )
+    """The network of a loaded checkpoint with its weights, on the CPU, in evaluation mode.
+
+    Raises UserError for a backbone or downsample_factor that does not exist, or weights of another network.
+    """
+    try:
+        model = DeepLab(
+            num_classes=len(checkpoint["name_classes"]),
+            backbone=checkpoint["backbone"],
+            downsample_factor=checkpoint["downsample_factor"],
+        )
+    except ValueError as error:
+        raise UserError(str(error), 2) from error
     load_weights(model, checkpoint["model"], reinit_mismatched=False)
     return model.eval()
 

@@ -29,11 +29,11 @@ class Processes:
         return self.rank == 0
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
-        """`values` added up over all processes, on every one of them."""
+        """`values` added up over all processes, on the CPU of every one of them."""
         if self.world_size > 1:
             values = values.to(self.device)
             dist.all_reduce(values)
-        return values
+        return values.cpu()
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """`model` for a training step: it averages the gradients over the processes where there are several."""

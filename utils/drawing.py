@@ -66,17 +66,16 @@ def find_regions(mask: np.ndarray, name_classes: Sequence[str], min_area: float 
     """
     regions = []
     for index, name in enumerate(name_classes[1:], start=1):
-        x, y, width, height = cv2.boundingRect((mask == index).view(np.uint8))  # labels need 4 bytes a pixel
+        x, y, width, height = cv2.boundingRect((mask == index).view(np.uint8))
+        # Components are labelled within the box of all of them: the labels need 4 bytes a pixel.
         inside = (mask[y:y + height, x:x + width] == index).view(np.uint8)
         if not inside.size:
             continue
         _, _, stats, centroids = cv2.connectedComponentsWithStats(inside, connectivity=8)
-        for (left, top, wide, high, area), (column, row) in sorted(
-            zip(stats[1:].tolist(), centroids[1:].tolist()), key=lambda component: component[0][1::-1]
-        ):
+        for (left, top, width, height, area), (column, row) in zip(stats[1:].tolist(), centroids[1:].tolist()):
             if area >= min_area * mask.size:
-                regions.append(Region(name, index, y + top, x + left, high, wide, area, (y + row, x + column)))
-    return regions
+                regions.append(Region(name, index, y + top, x + left, height, width, area, (y + row, x + column)))
+    return sorted(regions, key=lambda region: region[1:4])  # index, top, left
 
 
 def _bands(mask: np.ndarray) -> Iterator[slice]:

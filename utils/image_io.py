@@ -95,7 +95,8 @@ def write_picture(path: str | Path, pixels: np.ndarray, kept: Kept) -> None:
     Kept of that file: the bit depth (that of `pixels`), ICC profile (when it is one for RGB) and resolution; EXIF with
     the orientation set to upright; a JPEG's quantisation tables and chroma subsampling; a PNG's gamma and colour
     space; a TIFF's descriptive tags, and compression, always lossless, when the input had any. Not kept: XMP, IPTC,
-    PNG text and EXIF thumbnails. Raises UserError when the file cannot be written; an older `path` then stays.
+    PNG text, and the EXIF thumbnail of a picture that was turned. Raises UserError when the file cannot be written; an
+    older `path` then stays.
     """
     write = {"JPEG": _write_jpeg, "PNG": _write_png, "TIFF": _write_tiff}[kept.format]
     with _writing(path), atomic_path(path) as temporary, open(temporary, "wb") as file:
@@ -159,6 +160,7 @@ def _reading(path: str | Path) -> Iterator[None]:
 
 @contextmanager
 def _writing(path: str | Path) -> Iterator[None]:
+    """Turns what can go wrong with a file to be written into one sentence."""
     try:
         yield
     except (OSError, ValueError, struct.error, cv2.error) as error:
@@ -223,9 +225,10 @@ def _kept(image: Image.Image, path: str | Path) -> Kept:
         tags[34675] = icc_profile
         return Kept("TIFF", {"tags": {tag: value for tag, value in tags.items() if value},
                              "compressed": image.info.get("compression") not in (None, "raw")})
-    if ORIENTATION in exif:
+    exif_bytes = image.info.get("exif", b"") if exif else b""
+    if exif.get(ORIENTATION, 1) != 1:  # else byte for byte: rewriting loses the thumbnail
         exif[ORIENTATION] = 1
-    exif_bytes = exif.tobytes() if exif else b""
+        exif_bytes = exif.tobytes()
     if image.format == "PNG":
         chunks = [_png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc_profile))] if icc_profile else []
         chunks += [_png_chunk(kind, data) for kind, data in _png_chunks(path) if kind in PNG_KEPT]

@@ -58,12 +58,18 @@ def read_each(paths: Sequence[Path], read: Callable[[Path], T]) -> tuple[list[T]
 
 
 def run_jobs(jobs: Sequence[Job], title: str) -> int:
-    """How many of the jobs failed; each failure is named on standard error and the others are finished."""
+    """How many of the jobs failed; each failure is named on standard error and the others are finished.
+
+    A file that cannot be written (OSError) is such a failure, too.
+    """
     failed = 0
     for job in tqdm(jobs, title, unit="file"):
         try:
             job.work()
         except UserError as error:
             warn(error)
+            failed += 1
+        except OSError as error:
+            warn(f"{job.source} cannot be converted to {job.output} ({error}): check the folder and the free space.")
             failed += 1
     return failed

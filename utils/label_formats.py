@@ -107,7 +107,9 @@ def read_yolo(path: Path, size: tuple[int, int], names: Sequence[str]) -> list[L
         try:
             index, shares = int(words[0]), np.array(words[1:], np.float64)
         except ValueError:
-            raise UserError(f'{path}, line {number} is "{line[:40]}": YOLO lines are a class index and numbers.') from None
+            raise UserError(
+                f'{path}, line {number} is "{line[:40]}": YOLO lines are a class index and numbers.'
+            ) from None
         if not 0 <= index < len(names):
             raise UserError(f"{path}, line {number} has class {index}: yolo_names names 0 to {len(names) - 1}.")
         shares = shares[: len(shares) // 2 * 2]
@@ -148,7 +150,9 @@ def read_coco(path: Path) -> list[CocoLabels]:
             for item in data["images"]
         ]
     except KeyError as error:
-        raise UserError(f"{path} is not a COCO file, or names an image or category that it does not have: {error}.") from error
+        raise UserError(
+            f"{path} is not a COCO file, or names an image or category that it does not have: {error}."
+        ) from error
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path} is not a COCO file in JSON ({error}).") from error
 
@@ -192,7 +196,8 @@ def coco_stem(labels: CocoLabels) -> str:
 
 
 def uncompress_runs(text: str) -> np.ndarray:
-    """COCO's compressed run lengths as numbers, int64 (K,): 5 bits a character, differences to the last but one.
+    """COCO's compressed run lengths as numbers, int64 (K,): 5 bits a character; from the fourth on, differences to
+    the last but one.
 
     Source: rleFrString in https://github.com/cocodataset/cocoapi, common/maskApi.c. Raises IndexError when cut off.
     """

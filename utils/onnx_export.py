@@ -16,6 +16,7 @@ from torch import nn
 from utils.utils import UserError, atomic_path
 
 TOLERANCE = 1e-3  # of the logits; float32 sums in another order differ by about 1e-5
+OPSETS = range(11, 21)  # bilinear resizing with aligned corners came with 11; the exporter ends at 20
 CHECKS = ((1, 3, 96, 128), (2, 3, 129, 77))  # batch, channels, height, width: two sizes, one of them odd
 
 
@@ -25,24 +26,22 @@ def export_onnx(model: nn.Module, path: str | Path, opset: int, about: Mapping[s
     The file's input is `image`, float32 (N, 3, H, W) RGB in [0, 1], letterboxed; its output `logits`, float32
     (N, C, H, W); N, H and W are free. `about` is stored as JSON texts in the file's metadata. The file is written only
     if the check has passed. model: on the CPU, in evaluation mode.
-    Raises UserError when onnx is not installed, PyTorch cannot export with `opset`, or the results differ.
+    Raises UserError when onnx is not installed, `opset` is not one of OPSETS, or the results differ.
     """
+    if opset not in OPSETS:
+        raise UserError(f"onnx_opset is {opset}: it has to be from {OPSETS[0]} to {OPSETS[-1]}.", 2)
     if find_spec("onnx") is None:
         raise UserError("The onnx package is not installed: pip install -r requirements-extras.txt")
     import onnx  # an extra: nothing else here needs it
 
     free = {0: "batch", 2: "height", 3: "width"}
     with atomic_path(path) as temporary:
-        try:
-            with warnings.catch_warnings():
-                # The newer exporter (dynamo=True) needs onnxscript as well and is tied to few opsets.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                torch.onnx.export(
-                    model, (torch.zeros(CHECKS[0]),), str(temporary), opset_version=opset, dynamo=False,
-                    input_names=["image"], output_names=["logits"], dynamic_axes={"image": free, "logits": free},
-                )
-        except (ValueError, torch.onnx.errors.OnnxExporterError) as error:
-            raise UserError(f"onnx_opset is {opset} and PyTorch cannot export with it ({error}): try 17.", 2) from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the newer exporter needs onnxscript as well
+            torch.onnx.export(
+                model, (torch.zeros(CHECKS[0]),), str(temporary), opset_version=opset, dynamo=False,
+                input_names=["image"], output_names=["logits"], dynamic_axes={"image": free, "logits": free},
+            )
         graph = onnx.load(temporary)
         onnx.checker.check_model(graph)
         onnx.helper.set_model_props(graph, {key: json.dumps(value) for key, value in about.items()})

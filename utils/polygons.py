@@ -4,8 +4,8 @@ Coordinates are continuous, as labelme's canvas, COCO and YOLO have them: pixel 
 from (x=c, y=r) to (c + 1, r + 1). A pixel belongs to a polygon when its centre does, so what is traced along pixel
 edges is filled exactly, and neighbours that share an edge neither overlap nor leave a gap.
 
-labelme's own export draws with Pillow, which takes coordinates for pixel centres and adds the outline: its masks are
-up to one pixel larger on each side.
+labelme's own export draws with Pillow, which cuts coordinates to whole numbers, takes them for pixel centres and adds
+the outline: its masks differ by up to a pixel along the outline and are a little larger.
 """
 
 from __future__ import annotations

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import nn
+
+from utils.letterbox import network_input
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ class Precision:
         """
         plain_cpu = self.device_type == "cpu" and self.dtype == torch.float32
         return torch.contiguous_format if plain_cpu else torch.channels_last
+
+    def forward(self, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        """The logits, float (N, C, H, W), of `images`, uint8 (N, H, W, 3) RGB on the model's device."""
+        with self.autocast():
+            return model(network_input(images).contiguous(memory_format=self.memory_format))
 
     def scaler(self) -> torch.amp.GradScaler:
         """A gradient scaler, which does nothing unless the format is float16 (bfloat16 needs none)."""

@@ -86,6 +86,8 @@ def _take_shares(groups: Groups, number: int, generator: random.Random) -> tuple
     The shares are laid end to end from a random start and each group gets the whole numbers that it passes
     (systematic sampling), so small groups have their chance and the sum is exact.
     """
+    if not number:
+        return [], groups
     total, done, start = sum(map(len, groups.values())), 0, generator.random()
     names = sorted(groups)
     generator.shuffle(names)

@@ -16,7 +16,7 @@ from utils.config import Settings
 from utils.distributed import Processes
 from utils.precision import Precision
 from utils.preflight import balanced_weights
-from utils.utils import UserError
+from utils.utils import IGNORE, UserError
 from utils.utils_fit import Loss
 
 DEFAULT_LR = {"adam": 5e-4, "sgd": 7e-3}  # at batch 16
@@ -58,6 +58,7 @@ def make_loss(s: Settings, train_pixels: np.ndarray, device: torch.device) -> Lo
     weights = balanced_weights(train_pixels) if s.cls_weights == "auto" else s.cls_weights
     return partial(
         segmentation_loss,
+        ignore_index=IGNORE,
         cls_weights=None if weights is None else torch.tensor(weights, device=device),
         dice_loss=s.dice_loss,
         focal_loss=s.focal_loss,
@@ -89,7 +90,7 @@ def start_model(s: Settings, checkpoint: dict[str, Any] | None, procs: Processes
         start = weights_in(read_torch_file(s.model_path), s.model_path)
     try:
         model = DeepLab(len(s.name_classes), s.backbone, s.pretrained and start is None, s.downsample_factor)
-    except (OSError, ValueError) as error:  # no network, no such weights: already one sentence
+    except (ConnectionError, ValueError) as error:  # the weights cannot be fetched or there are none
         raise UserError(str(error)) from error
     for name, child in model.named_children():
         if name != "backbone" or not s.pretrained:

@@ -1,4 +1,4 @@
-"""One epoch over the training or the validation sheets."""
+"""One epoch over the training or the validation sheets, and pictures of what the model finds there."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from utils.dataloader import SheetDataset
 from utils.distributed import Processes
-from utils.letterbox import network_input
+from utils.drawing import draw
 from utils.precision import Precision
-from utils.utils import UserError
+from utils.utils import IGNORE, UserError, voc_palette
 from utils.utils_metrics import confusion_matrix_torch
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -78,9 +80,8 @@ def run_epoch(
             group = min(accumulate, len(loader) - first)
             last = step + 1 == first + group
             with nullcontext() if last or not hasattr(model, "no_sync") else model.no_sync():
-                with precision.autocast():
-                    logits = model(network_input(images).contiguous(memory_format=precision.memory_format))
-                    loss = loss_fn(logits, masks)
+                logits = precision.forward(model, images)
+                loss = loss_fn(logits, masks)
                 if training:
                     updates.scaler.scale(loss / group).backward()
             if training and last:
@@ -103,3 +104,17 @@ def _state(total: torch.Tensor, updates: Updates | None) -> dict[str, str]:
     if updates is not None:
         state["lr"] = f"{updates.optimizer.param_groups[0]['lr']:.2e}"
     return state
+
+
+@torch.inference_mode()
+def draw_overlays(
+    model: nn.Module, dataset: SheetDataset, count: int, precision: Precision, procs: Processes
+) -> list[np.ndarray]:
+    """The first `count` sheets of `dataset` with what the model finds tinted, each uint8 (h, w, 3) RGB."""
+    model.eval()
+    overlays = []
+    for number in range(min(count, len(dataset))):
+        image, _ = dataset[0, number]
+        mask = precision.forward(model, image[None].to(procs.device))[0].argmax(0).byte().cpu().numpy()
+        overlays.append(draw(image.numpy(), mask, voc_palette()[:IGNORE], mix_type=0))
+    return overlays

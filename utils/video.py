@@ -49,6 +49,8 @@ def annotate_video(
                 if save_path and writer is None:
                     writer = _writer(stack.enter_context(atomic_path(save_path)), fps, picture)
                     stack.callback(writer.release)  # before the file is renamed
+                    if not writer.isOpened():
+                        raise UserError(f"{save_path} cannot be written: check the folder, or save as .avi.")
                 if writer is not None:
                     writer.write(picture)
                 count += 1
@@ -73,10 +75,7 @@ def _frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
 
 def _writer(path: Path, fps: float, picture: np.ndarray) -> cv2.VideoWriter:
     code = cv2.VideoWriter_fourcc(*CODECS[path.suffix.lower()])
-    writer = cv2.VideoWriter(str(path), code, fps, (picture.shape[1], picture.shape[0]))
-    if not writer.isOpened():
-        raise UserError(f"A {path.suffix} video cannot be written in {path.parent}: check the folder, or try .avi.")
-    return writer
+    return cv2.VideoWriter(str(path), code, fps, (picture.shape[1], picture.shape[0]))
 
 
 def _show(picture: np.ndarray) -> int:

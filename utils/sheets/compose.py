@@ -34,8 +34,8 @@ STRIPS: tuple[tuple[tuple[Maker, ...], float], ...] = (
 class Layout:
     """What is taken on the sheet: keeps things from lying on each other more than a little."""
 
-    def __init__(self, kit: Kit, area: Box) -> None:
-        self.kit, self.area = kit, area
+    def __init__(self, kit: Kit, area: Box, specimen: plants.Specimen) -> None:
+        self.kit, self.area, self.specimen = kit, area, specimen
         self.taken: list[tuple[Box, float]] = []
 
     def overlap(self, box: Box) -> float:
@@ -55,11 +55,12 @@ class Layout:
         loose: how large an overlap is allowed; weight: how much what is placed minds being covered.
         """
         x, y, room_x, room_y = *self.area[:2], self.area[2] - width, self.area[3] - height
+        hidden = 1.0 if self.kit.chance(0.2) else 0.06  # share of it that may lie on the plants
         for attempt in range(24):
             wish = np.array(self.kit.pick(spots)) if attempt < 12 else self.kit.rng.uniform(0, 1, 2)
             wish = np.clip(wish + self.kit.rng.normal(0, 0.02 + 0.01 * attempt, 2), 0, 1)
             box = (x + wish[0] * room_x, y + wish[1] * room_y, width, height)
-            if self.overlap(box) <= loose:
+            if self.overlap(box) <= loose and (attempt > 20 or self.specimen.cover(*box) <= hidden):
                 self.taken.append((box, weight))
                 return box
         return None
@@ -85,7 +86,7 @@ def compose(rng: np.random.Generator, fonts: Fonts, height: int) -> tuple[np.nda
     angle = float(rng.normal(0, 0.6)) if kit.chance(0.7) else 0.0
     paper.sheet(kit, canvas, sheet, color, angle)
     seen = visible(sheet, photo)
-    layout = Layout(kit, seen)
+    layout = Layout(kit, seen, plants.grow(kit, canvas, seen))
     for side, makers in strips.items():
         place_strip(kit, canvas, layout, side, makers, photo, margins)
     furnish(kit, canvas, layout, color, bool(strips))
@@ -108,8 +109,8 @@ def choose_strips(kit: Kit) -> dict[str, tuple[Maker, ...]]:
     """Side -> what stands in a row there; empty for half of the sheets."""
     strips = {}
     if kit.chance(0.55):
-        for side in kit.rng.permutation(["top", "left", "right", "bottom"])[:1 if kit.chance(0.85) else 2]:
-            side = kit.pick(("top", "right"), (3, 3)) if side == "bottom" and kit.chance(0.6) else str(side)
+        for _ in range(1 if kit.chance(0.8) else 2):
+            side = kit.pick(("left", "top", "right", "bottom"), (4, 4, 5, 1.5))
             strips[side] = kit.pick([makers for makers, _ in STRIPS], [weight for _, weight in STRIPS])
     return strips
 
@@ -173,8 +174,7 @@ ANYWHERE = ((0.5, 0.5), (0.1, 0.3), (0.9, 0.3), (0.1, 0.7), (0.9, 0.7), (0.5, 0.
 
 def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool) -> None:
     """Lays everything that belongs on the sheet: marks and packets, labels, the plants, barcodes, chart and scale."""
-    rng = kit.rng
-    specimen = plants.grow_plants(kit, canvas, layout.area)
+    rng, specimen = kit.rng, layout.specimen
     wanted = [labels.label(kit, color, index == 0) for index in range(int(kit.pick(range(1, 9), (5, 6, 4, 2, 1, .6, .4, .3))))]
     above: list[tuple[Card, Box, float]] = []
     for index, card in enumerate(wanted):
@@ -189,7 +189,7 @@ def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool
             canvas.paste(card, box[0] + box[2] / 2, box[1] + box[3] / 2, tilt, rng.uniform(0, 0.4))
         else:
             above.append((card, box, tilt))
-    for _ in range(int(kit.pick((0, 1, 2, 3), (4, 4, 3, 1)))):
+    for _ in range(int(kit.pick((0, 1, 2, 3, 4), (3, 4, 4, 2, 1)))):
         mark = distractors.stamp(kit) if kit.chance(0.55) else distractors.note(kit)
         lay(kit, canvas, layout, mark, CORNERS + ANYWHERE, weight=0.4, tilt=3, shadow=0.0)
     if kit.chance(0.35):
@@ -227,7 +227,7 @@ def stamp_over(kit: Kit, canvas: Canvas, layout: Layout) -> None:
     canvas.shapes[:] = canvas.shapes[known:] + canvas.shapes[:known]
 
 
-def tape(kit: Kit, canvas: Canvas, specimen: plants.Pressed, area: Box) -> None:
+def tape(kit: Kit, canvas: Canvas, specimen: plants.Specimen, area: Box) -> None:
     """Tapes the specimen down where it is, if a random place hits it."""
     at = np.array(area[:2]) + kit.rng.uniform(0.05, 0.95, 2) * area[2:]
     if specimen.cover(*(at - 0.4), 0.8, 0.8) > 0.1:

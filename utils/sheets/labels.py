@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 
 from utils.sheets import barcodes, words
@@ -26,7 +25,7 @@ def paper(kit: Kit, width: float, height: float, color: Color) -> Card:
     if kit.chance(0.25):  # browned towards the edges
         x, y = (np.abs(np.linspace(-1, 1, count, dtype=np.float32)) for count in size[::-1])
         far = np.maximum(x[None], y[:, None]) ** 6 * kit.rng.uniform(0.02, 0.1)
-        shade(card.image, cv2.merge([gain - far, gain - far * 1.2, gain - far * 1.6]))
+        shade(card.image, gain - far, gain - far * 1.2, gain - far * 1.6)
     else:
         shade(card.image, gain)
     return card
@@ -73,7 +72,8 @@ class Writer:
     def __init__(self, kit: Kit, card: Card, margin: float, size: float) -> None:
         self.kit, self.card, self.margin, self.y = kit, card, margin, margin * kit.rng.uniform(0.6, 1.3)
         self.size, self.color, self.hand = size, ink(kit), Hand.random(kit)
-        self.body = kit.pick(kit.fonts.files[kit.pick(("serif", "sans", "mono"), (4, 3, 4))])
+        self.body = kit.pick(kit.fonts.files[kit.pick(("serif", "sans", "mono"), (4, 3, 4))][:2])
+        self.print = kit.pick(kit.fonts.files[kit.pick(("serif", "sans"))])
         self.by_hand = kit.chance(0.35)
 
     @property
@@ -90,7 +90,7 @@ class Writer:
         size = self.size * self.kit.rng.uniform(1.0, 1.7)
         text = text.upper() if self.kit.chance(0.4) else text
         printed(self.kit, self.card, text, self.card.width / 2, self.y, size, self.color,
-                self.kit.pick(("serif", "sans", "italic")), align=0.5, limit=self.room)
+                path=self.print, align=0.5, limit=self.room)
         self.y += size * 1.25
 
     def line(self, text: str, left: float = 0.0, align: float = 0.0) -> None:
@@ -147,7 +147,8 @@ def form(kit: Kit, color: Color) -> Card:
     step = writer.size * kit.rng.uniform(1.4, 2.4)
     while writer.fits(1.2):
         name = kit.pick(words.FIELD) + kit.pick((":", "", "."))
-        taken = printed(kit, card, name, writer.margin, writer.y, writer.size * 0.9, writer.color, "serif")
+        taken = printed(kit, card, name, writer.margin, writer.y, writer.size * 0.9, writer.color,
+                        path=writer.print)
         if kit.chance(0.7):
             writer.rule(writer.margin + taken + 0.1)
         top = writer.y
@@ -310,7 +311,7 @@ def torn(kit: Kit, card: Card) -> None:
     width, height, rng = card.width, card.height, kit.rng
     amount = rng.uniform(0.03, 0.16)
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
-    sides = [first + (second - first) * np.sort(rng.uniform(0.0, 1.0, 7))[:, None]
+    sides = [first + (second - first) * np.sort(np.append(rng.uniform(0.05, 0.95, 6), 0))[:, None]
              for first, second in zip(corners, np.roll(corners, -1, 0))]
     inwards = np.array([width, height]) / 2
     outline = np.concatenate(sides)

@@ -1,54 +1,17 @@
-"""Leaves of a pressed plant: outlines, veins and holes, drawn into a colour layer with opacity."""
+"""Leaves of a pressed plant: outlines, veins and holes, added to a drawing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from utils.sheets.draw import SUBPIXEL, Color, Kit, fixed, vary
+from utils.sheets.draw import Color, Kit, vary
+from utils.sheets.strokes import Drawing
 
 PRESSED: tuple[Color, ...] = ((94, 98, 52), (72, 80, 42), (112, 104, 58), (126, 108, 62), (104, 76, 46), (84, 58, 38),
                               (64, 50, 38), (140, 122, 72), (58, 66, 44), (122, 128, 84), (150, 142, 104),
                               (100, 92, 74), (46, 40, 34), (86, 116, 60), (176, 158, 104), (108, 112, 98))
-
-
-@dataclass(frozen=True)
-class Layer:
-    """The plant in the making: premultiplied RGBA uint8 (H, W, 4) and pixels per cm."""
-
-    rgba: np.ndarray
-    scale: float
-
-    def fill(self, points: np.ndarray, color: Color) -> None:
-        """Paints a polygon with corners `points` (cm)."""
-        cv2.fillPoly(self.rgba, [fixed(points * self.scale)], (*color, 255), cv2.LINE_AA, SUBPIXEL)
-
-    def lines(self, lines: list[np.ndarray], color: Color, width: float, closed: bool = False) -> None:
-        """Paints polylines `width` cm wide; those thinner than a pixel get paler instead."""
-        pixels = width * self.scale
-        share = float(np.clip(pixels, 0.25, 1)) if pixels < 1 else 1.0
-        paint = tuple(channel * share for channel in (*color, 255))
-        points = fixed_all(lines, self.scale)
-        cv2.polylines(self.rgba, points, closed, paint, max(1, round(pixels)), cv2.LINE_AA, SUBPIXEL)
-
-    def vein(self, lines: list[np.ndarray], color: Color, width: float) -> None:
-        """Paints polylines onto what is drawn already; where they would be far thinner than a pixel, nothing."""
-        pixels = width * self.scale
-        if pixels > 0.3:
-            points = fixed_all(lines, self.scale)
-            cv2.polylines(self.rgba, points, False, (*color, 255), max(1, round(pixels)), cv2.LINE_AA, SUBPIXEL)
-
-    def erase(self, points: np.ndarray) -> None:
-        """Makes a polygon transparent again."""
-        cv2.fillPoly(self.rgba, [fixed(points * self.scale)], (0, 0, 0, 0), cv2.LINE_AA, SUBPIXEL)
-
-
-def fixed_all(lines: list[np.ndarray], scale: float) -> list[np.ndarray]:
-    """`fixed` of many lines at once."""
-    ends = np.cumsum([len(line) for line in lines])
-    return np.split(fixed(np.concatenate(lines) * scale), ends[:-1])
 
 
 @dataclass(frozen=True)
@@ -135,7 +98,7 @@ def ribs(kind: LeafKind) -> np.ndarray:
     return lines.T.reshape(-1, 3, 2)
 
 
-def draw_leaf(kit: Kit, layer: Layer, kind: LeafKind, start: np.ndarray, angle: float, length: float) -> None:
+def draw_leaf(kit: Kit, drawing: Drawing, kind: LeafKind, start: np.ndarray, angle: float, length: float) -> None:
     """Draws one leaf from `start` (cm) in direction `angle` (radians), `length` cm long, with its stalk."""
     rng = kit.rng
     heading = np.array([np.cos(angle), np.sin(angle)])
@@ -152,24 +115,24 @@ def draw_leaf(kit: Kit, layer: Layer, kind: LeafKind, start: np.ndarray, angle: 
     light, catch = rng.uniform(1.12, 1.3), rng.uniform(0.9, 1.08)
     vein = tuple(int(min(255, channel * light + 8)) for channel in color) if kit.chance(0.6) else dark
     if kind.stalk:
-        layer.lines([np.array([start, stalk])], dark, 0.07)
-    pixels = length * layer.scale
+        drawing.lines([np.array([start, stalk])], dark, 0.07)
+    pixels = length * drawing.scale
     flat = outline(kit, kind, pixels)
     margin = place(flat)
-    layer.fill(margin, color)
-    layer.lines([margin], dark, 0.02, closed=True)
+    drawing.fill(margin, color)
+    drawing.lines([margin], dark, 0.02, closed=True)
     if pixels < 14:
         return
     if kind.shape == "blade" and kit.chance(0.7):  # the other half catches the light differently
         half = np.concatenate([flat[: len(flat) // 2], [[1, 0], [0, 0]]])
-        layer.fill(place(half), tuple(int(min(channel * catch, 255)) for channel in color))
-    layer.vein([place(np.stack([np.linspace(0, 0.96, 9), np.zeros(9)], 1))], vein, 0.035 + 0.003 * length)
+        drawing.fill(place(half), tuple(int(min(channel * catch, 255)) for channel in color))
+    drawing.vein([place(np.stack([np.linspace(0, 0.96, 9), np.zeros(9)], 1))], vein, 0.035 + 0.003 * length)
     if pixels > 40:
         side = ribs(kind)
-        layer.vein(list(place(side.reshape(-1, 2)).reshape(side.shape)), vein, 0.015 + 0.0015 * length)
+        drawing.vein(list(place(side.reshape(-1, 2)).reshape(side.shape)), vein, 0.015 + 0.0015 * length)
     if rng.random() < kind.holes:
         around = np.linspace(0, 6.2, 9)
         circle = np.stack([np.cos(around), np.sin(around)], 1)
         for _ in range(int(rng.integers(1, 5))):
             middle = np.array([rng.uniform(0.15, 0.85), rng.uniform(-0.6, 0.6) * kind.width])
-            layer.erase(place(middle + circle * rng.uniform(0.01, 0.07) * rng.uniform(0.5, 1, (9, 1))))
+            drawing.erase(place(middle + circle * rng.uniform(0.01, 0.07) * rng.uniform(0.5, 1, (9, 1))))

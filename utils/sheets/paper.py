@@ -80,11 +80,16 @@ def stains(kit: Kit, paper: np.ndarray, s: float) -> None:
     rng, size = kit.rng, paper.shape[:2]
     cloud = smooth_noise(rng, size, rng.uniform(3, 9))
     edge = np.exp(-((cloud - 0.6) / 0.06) ** 2) * (rng.uniform(0, 0.1))
-    shade(paper, cv2.merge([1 - edge * 0.6, 1 - edge, 1 - edge * 1.6]).astype(np.float32))
-    for _ in range(int(rng.integers(0, 120))):
-        center = (int(rng.integers(size[1])), int(rng.integers(size[0])))
-        tone = tuple(int(channel * f) for channel, f in zip(paper[center[1], center[0]], (0.85, 0.76, 0.62)))
-        cv2.circle(paper, center, max(1, round(abs(rng.normal(0, 0.07)) * s)), tone, -1, cv2.LINE_AA)
+    shade(paper, *((1 - edge * part).astype(np.float32) for part in (0.6, 1.0, 1.6)))
+    spots = np.zeros(size, np.uint8)
+    for _ in range(int(rng.integers(0, 150))):
+        middle = rng.uniform(0, 1, 2) * size[::-1]
+        for radius in np.abs(rng.normal(0, 0.05, 3)) * s:
+            place = middle + rng.normal(0, radius + 0.1, 2)
+            cv2.circle(spots, tuple(int(16 * value) for value in place), max(4, round(radius * 16)),
+                       int(rng.integers(40, 220)), -1, cv2.LINE_AA, 4)
+    depth = cv2.GaussianBlur(spots, (0, 0), max(0.5, 0.02 * s)).astype(np.float32) * (0.4 / 255)
+    shade(paper, *(1 - depth * part for part in (0.45, 0.75, 1.0)))
 
 
 def folds(kit: Kit, paper: np.ndarray) -> None:
@@ -109,7 +114,7 @@ def edges(kit: Kit, paper: np.ndarray, box: Sequence[float], s: float) -> None:
     y = (np.arange(height, dtype=np.float32) / s - box[1]) / box[3] * 2 - 1
     far = np.clip(np.maximum(np.abs(x)[None], np.abs(y)[:, None]), 0, 1) ** kit.rng.uniform(6, 20)
     far *= kit.rng.uniform(0.05, 0.3)
-    shade(paper, cv2.merge([1 - far * 0.5, 1 - far * 0.75, 1 - far]))
+    shade(paper, *(1 - far * part for part in (0.5, 0.75, 1.0)))
 
 
 def threads(kit: Kit, canvas: Canvas, box: Sequence[float]) -> None:

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from utils.sheets.draw import Canvas, Color, Kit, grain, shade, smooth_noise, vary, wander
-from utils.sheets.leaves import PRESSED, Layer, LeafKind, draw_leaf
+from utils.sheets.leaves import PRESSED, LeafKind, draw_leaf
+from utils.sheets.strokes import Drawing
 
 BARK: tuple[Color, ...] = ((88, 66, 46), (70, 54, 42), (110, 90, 66), (124, 112, 92), (60, 46, 38), (132, 116, 70))
 PETALS: tuple[Color, ...] = ((214, 176, 60), (190, 150, 90), (150, 70, 90), (120, 80, 130), (226, 214, 190),
@@ -24,21 +25,21 @@ def tapered(line: np.ndarray, first: float, last: float) -> np.ndarray:
     return np.concatenate([line + across * half, (line - across * half)[::-1]])
 
 
-def stem(kit: Kit, layer: Layer, line: np.ndarray, width: float, color: Color) -> None:
+def stem(kit: Kit, drawing: Drawing, line: np.ndarray, width: float, color: Color) -> None:
     """Draws a stem along `line`, thinner towards its end, with a light and a dark side."""
-    if width * layer.scale < 1.6:
-        layer.lines([line], color, width)
+    if width * drawing.scale < 1.6:
+        drawing.lines([line], color, width)
         return
     dark = tuple(int(channel * 0.7) for channel in color)
-    layer.fill(tapered(line, width, width * 0.5), color)
-    layer.lines([line + (width * 0.22, width * 0.1)], dark, width * 0.3)
+    drawing.fill(tapered(line, width, width * 0.5), color)
+    drawing.lines([line + (width * 0.22, width * 0.1)], dark, width * 0.3)
     if width > 0.25:
         for _ in range(int(len(line) * width * 4)):
             at = line[int(kit.rng.integers(len(line)))] + kit.rng.normal(0, width * 0.2, 2)
-            layer.vein([np.stack([at, at + kit.rng.normal(0, width * 0.5, 2)])], dark, 0.03)
+            drawing.vein([np.stack([at, at + kit.rng.normal(0, width * 0.5, 2)])], dark, 0.03)
 
 
-def flower(kit: Kit, layer: Layer, middle: np.ndarray, size: float, color: Color, petals: int) -> None:
+def flower(kit: Kit, drawing: Drawing, middle: np.ndarray, size: float, color: Color, petals: int) -> None:
     """Draws a flower head of `size` cm: petals round a disc, or a tuft of small ones."""
     rng = kit.rng
     turn = rng.uniform(0, 6.3)
@@ -51,22 +52,22 @@ def flower(kit: Kit, layer: Layer, middle: np.ndarray, size: float, color: Color
         length = size * rng.uniform(0.38, 0.5)
         outline = middle + heading * length * (0.5 + 0.5 * np.cos(t))[:, None] + across * (width * np.sin(t))[:, None]
         tone = vary(rng, color, 10)
-        layer.fill(outline, tone)
-        layer.lines([outline], tuple(int(channel * 0.75) for channel in tone), 0.015, True)
+        drawing.fill(outline, tone)
+        drawing.lines([outline], tuple(int(channel * 0.75) for channel in tone), 0.015, True)
     disc = middle + np.stack([np.cos(t), np.sin(t)], 1) * size * rng.uniform(0.08, 0.2)
-    layer.fill(disc, vary(rng, (96, 70, 40), 12))
+    drawing.fill(disc, vary(rng, (96, 70, 40), 12))
 
 
-def roots(kit: Kit, layer: Layer, start: np.ndarray, size: float) -> None:
+def roots(kit: Kit, drawing: Drawing, start: np.ndarray, size: float) -> None:
     """Draws a tuft of roots below `start`, about `size` cm long."""
     color = vary(kit.rng, kit.pick(((84, 62, 42), (120, 98, 66), (58, 46, 38))), 8)
     count = int(kit.rng.integers(6, 45))
     lines = [wander(kit.rng, start + kit.rng.normal(0, 0.15, 2), kit.rng.normal(np.pi / 2, 0.6),
                     size * kit.rng.uniform(0.3, 1.1), 1.6) for _ in range(count)]
-    layer.lines(lines, color, kit.rng.uniform(0.015, 0.07))
+    drawing.lines(lines, color, kit.rng.uniform(0.015, 0.07))
 
 
-def branch(kit: Kit, layer: Layer, start: np.ndarray, angle: float, length: float) -> None:
+def branch(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: float) -> None:
     """Draws a leafy branch with side branches; flowers or fruits at their ends."""
     rng = kit.rng
     kind = LeafKind.random(kit)
@@ -79,20 +80,20 @@ def branch(kit: Kit, layer: Layer, start: np.ndarray, angle: float, length: floa
 
     def tip(at: np.ndarray) -> None:
         if head == "flower":
-            flower(kit, layer, at, size, petal, petals)
+            flower(kit, drawing, at, size, petal, petals)
         elif head == "berries":
             for _ in range(int(rng.integers(2, 8))):
                 where = at + rng.normal(0, 0.5, 2)
-                layer.lines([np.stack([at, where])], wood, 0.03)
+                drawing.lines([np.stack([at, where])], wood, 0.03)
                 t = np.linspace(0, 6.3, 12)
-                layer.fill(where + np.stack([np.cos(t), np.sin(t)], 1) * size * 0.14, vary(rng, (56, 40, 38), 12))
+                drawing.fill(where + np.stack([np.cos(t), np.sin(t)], 1) * size * 0.14, vary(rng, (56, 40, 38), 12))
         elif head == "tuft":
             ends = at + rng.normal(0, size * 0.4, (25, 2))
-            layer.lines([np.stack([at, end]) for end in ends], petal, 0.03)
+            drawing.lines([np.stack([at, end]) for end in ends], petal, 0.03)
 
     def grow(at: np.ndarray, heading: float, reach: float, thick: float, depth: int) -> None:
         line = wander(rng, at, heading, reach, rng.uniform(0.2, 0.9))
-        stem(kit, layer, line, thick, wood)
+        stem(kit, drawing, line, thick, wood)
         gaps = np.arange(0.15 * reach, reach, max(space, 0.25))
         for index, distance in enumerate(gaps):
             share = distance / reach * (len(line) - 1)
@@ -102,97 +103,105 @@ def branch(kit: Kit, layer: Layer, start: np.ndarray, angle: float, length: floa
                 if depth and rng.random() < 0.25:
                     grow(here, forward + side * rng.uniform(0.3, 0.8), reach * rng.uniform(0.3, 0.6), thick * 0.6, depth - 1)
                 elif rng.random() < 0.9:
-                    draw_leaf(kit, layer, kind, here, forward + side * pitch + rng.normal(0, 0.15),
+                    draw_leaf(kit, drawing, kind, here, forward + side * pitch + rng.normal(0, 0.15),
                               leaf * rng.uniform(0.6, 1.1))
         tip(line[-1])
 
     grow(start, angle, length, width, int(kit.pick((0, 1, 2), (2, 4, 2))))
 
 
-def herb(kit: Kit, layer: Layer, start: np.ndarray, angle: float, length: float) -> None:
+def herb(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: float) -> None:
     """Draws a small plant: roots, a rosette and some flower stalks."""
     rng = kit.rng
     kind, green = LeafKind.random(kit), vary(rng, kit.pick(PRESSED), 10)
-    roots(kit, layer, start, length * rng.uniform(0.1, 0.3))
+    roots(kit, drawing, start, length * rng.uniform(0.1, 0.3))
     petal, size, petals = vary(rng, kit.pick(PETALS), 12), rng.uniform(0.5, 2.5), int(rng.integers(5, 26))
     for _ in range(int(rng.integers(3, 12))):
-        draw_leaf(kit, layer, kind, start, angle + rng.normal(0, 0.9), length * rng.uniform(0.2, 0.45))
+        draw_leaf(kit, drawing, kind, start, angle + rng.normal(0, 0.9), length * rng.uniform(0.2, 0.45))
     for _ in range(int(rng.integers(1, 6))):
         line = wander(rng, start, angle + rng.normal(0, 0.25), length * rng.uniform(0.6, 1), 0.5)
-        stem(kit, layer, line, rng.uniform(0.06, 0.2), green)
+        stem(kit, drawing, line, rng.uniform(0.06, 0.2), green)
         for share in rng.uniform(0.2, 0.8, int(rng.integers(0, 5))):
-            draw_leaf(kit, layer, kind, line[int(share * 14)], angle + rng.choice([-0.7, 0.7]), length * 0.12)
-        flower(kit, layer, line[-1], size, petal, petals)
+            draw_leaf(kit, drawing, kind, line[int(share * 14)], angle + rng.choice([-0.7, 0.7]), length * 0.12)
+        flower(kit, drawing, line[-1], size, petal, petals)
 
 
-def grass(kit: Kit, layer: Layer, start: np.ndarray, angle: float, length: float) -> None:
+def grass(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: float) -> None:
     """Draws a tuft of grass or sedge: long blades, culms with ears, roots."""
     rng = kit.rng
     tone, width = vary(rng, kit.pick(((150, 140, 86), (122, 120, 66), (176, 160, 110), (104, 102, 62))), 10), rng.uniform(0.06, 0.5)
-    roots(kit, layer, start, length * rng.uniform(0.05, 0.15))
+    roots(kit, drawing, start, length * rng.uniform(0.05, 0.15))
     spread = rng.uniform(0.1, 0.4)
     for _ in range(int(rng.integers(5, 50))):
         foot = start + (rng.normal(0, 0.04 * length), 0)
         line = wander(rng, foot, angle + rng.normal(0, spread), length * rng.uniform(0.4, 1), 0.9, 24)
         color = vary(rng, tone, 14)
-        if width * layer.scale > 2:
-            layer.fill(tapered(line, width, 0.01), color)
-            layer.vein([line], tuple(int(channel * 0.85) for channel in color), 0.02)
+        if width * drawing.scale > 2:
+            drawing.fill(tapered(line, width, 0.01), color)
+            drawing.vein([line], tuple(int(channel * 0.85) for channel in color), 0.02)
         else:
-            layer.lines([line], color, width)
-    for _ in range(int(rng.integers(0, 8))):
-        line = wander(rng, start, angle + rng.normal(0, spread * 0.6), length * rng.uniform(0.7, 1.05), 0.4, 24)
-        layer.lines([line], tone, 0.08)
-        loose = rng.uniform(0.1, 1.8)
-        for point in line[int(rng.integers(14, 20)):]:
-            ends = point + rng.normal(0, loose, (5, 2)) * (1, 0.6) - (0, 0.2)
-            layer.lines([np.stack([point, end]) for end in ends], vary(rng, tone, 12), 0.05)
-            layer.lines([np.stack([end, end - (0, 0.3)]) for end in ends], vary(rng, tone, 18), 0.14)
+            drawing.lines([line], color, width)
+    ear, grain_length, dense = rng.uniform(0.15, 0.4), rng.uniform(0.25, 0.8), kit.chance(0.5)
+    loose = rng.uniform(0.5, 2.5)
+    for _ in range(int(rng.integers(1, 9))):
+        line = wander(rng, start, angle + rng.normal(0, spread * 0.6), length * rng.uniform(0.7, 1.05), 0.4, 50)
+        drawing.lines([line], tone, 0.07)
+        first = int(50 * (1 - ear))
+        going = line[-1] - line[first]
+        forward = np.arctan2(going[1], going[0])
+        for index in range(first, 50):
+            turn = forward + rng.choice([-1, 1], 3) * (0.35 if dense else rng.uniform(0.3, 1.0, 3))
+            way = np.stack([np.cos(turn), np.sin(turn)], 1)
+            feet = line[index] + way * (0.0 if dense else loose * (1.1 - (index - first) / (50 - first)) * rng.uniform(0, 1, (3, 1)))
+            if not dense:
+                drawing.lines([np.array([line[index], foot]) for foot in feet], tone, 0.025)
+            seeds = [np.array([foot, foot + step * grain_length]) for foot, step in zip(feet, way)]
+            drawing.lines(seeds, vary(rng, tone, 16), 0.08)
 
 
-def fern(kit: Kit, layer: Layer, start: np.ndarray, angle: float, length: float) -> None:
+def fern(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: float) -> None:
     """Draws fronds of a fern from one root."""
     rng = kit.rng
     tone = vary(rng, kit.pick(((84, 92, 48), (106, 96, 54), (66, 72, 44), (120, 104, 62))), 8)
     kind = LeafKind("blade", rng.uniform(0.1, 0.25), 0.8, 0, 0, int(rng.integers(6, 16)), rng.uniform(0.3, 0.75), 6, 0.0,
                     tone, 7, 0.0)
-    roots(kit, layer, start, length * 0.15)
+    roots(kit, drawing, start, length * 0.15)
     pairs, wide = int(rng.integers(9, 24)), rng.uniform(0.2, 0.4)
     for _ in range(int(rng.integers(1, 6))):
         line = wander(rng, start, angle + rng.normal(0, 0.35), length * rng.uniform(0.6, 1), 0.5, 40)
-        layer.lines([line], tuple(int(channel * 0.7) for channel in tone), 0.09)
+        drawing.lines([line], tuple(int(channel * 0.7) for channel in tone), 0.09)
         for share in np.linspace(0.22, 0.99, pairs):
             index = int(share * 39)
             going = line[index + 1] - line[index]
             forward = np.arctan2(going[1], going[0])
             reach = length * wide * np.sin(np.pi * (0.25 + 0.75 * share)) ** 0.9 + 0.15
             for side in (-1, 1):
-                draw_leaf(kit, layer, kind, line[index], forward + side * 1.15, reach)
+                draw_leaf(kit, drawing, kind, line[index], forward + side * 1.15, reach)
 
 
-def conifer(kit: Kit, layer: Layer, start: np.ndarray, angle: float, length: float) -> None:
+def conifer(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: float) -> None:
     """Draws twigs thick with needles."""
     rng = kit.rng
     tone, needle, pitch = vary(rng, kit.pick(PRESSED[:8]), 8), rng.uniform(0.5, 4), rng.uniform(0.3, 1.0)
     for _ in range(int(rng.integers(1, 5))):
         line = wander(rng, start, angle + rng.normal(0, 0.4), length * rng.uniform(0.5, 1), 0.6, 60)
-        stem(kit, layer, line, rng.uniform(0.15, 0.5), vary(rng, kit.pick(BARK), 6))
+        stem(kit, drawing, line, rng.uniform(0.15, 0.5), vary(rng, kit.pick(BARK), 6))
         for first, second in zip(line[4:-1], line[5:]):
             forward = np.arctan2(*(second - first)[::-1])
             angles = forward + rng.choice([-1, 1], 8) * pitch + rng.normal(0, 0.2, 8)
             ends = first + np.stack([np.cos(angles), np.sin(angles)], 1) * needle * rng.uniform(0.6, 1, (8, 1))
-            layer.lines([np.stack([first, end]) for end in ends], vary(rng, tone, 14), 0.07)
+            drawing.lines([np.stack([first, end]) for end in ends], vary(rng, tone, 14), 0.07)
 
 
-def great_leaf(kit: Kit, layer: Layer, start: np.ndarray, angle: float, length: float) -> None:
+def great_leaf(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: float) -> None:
     """Draws one or two leaves that fill much of the sheet."""
     for _ in range(int(kit.rng.integers(1, 3))):
         kind = LeafKind.random(kit)
-        draw_leaf(kit, layer, kind, start + kit.rng.normal(0, 1.5, 2), angle + kit.rng.normal(0, 0.25),
+        draw_leaf(kit, drawing, kind, start + kit.rng.normal(0, 1.5, 2), angle + kit.rng.normal(0, 0.25),
                   length * kit.rng.uniform(0.7, 0.95))
 
 
-def moss(kit: Kit, layer: Layer, start: np.ndarray, angle: float, length: float) -> None:
+def moss(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: float) -> None:
     """Draws a cushion of moss or lichen, or a heap of fragments."""
     rng = kit.rng
     tone, radius = vary(rng, kit.pick(PRESSED), 10), rng.uniform(1, 4.5)
@@ -201,7 +210,7 @@ def moss(kit: Kit, layer: Layer, start: np.ndarray, angle: float, length: float)
     for index in range(0, count, 12):
         places = middle + rng.normal(0, radius * 0.45, (12, 2))
         lines = [wander(rng, place, rng.uniform(0, 6.3), rng.uniform(0.3, 1.4), 2.5, 6) for place in places]
-        layer.lines(lines, vary(rng, tone, 20), rng.uniform(0.04, 0.2))
+        drawing.lines(lines, vary(rng, tone, 20), rng.uniform(0.04, 0.2))
 
 
 GROWTH: Sequence = (branch, herb, grass, fern, conifer, great_leaf, moss)
@@ -209,51 +218,64 @@ WEIGHTS: Sequence[float] = (10, 5, 4, 2.5, 1, 2, 0.8)
 
 
 @dataclass(frozen=True)
-class Pressed:
-    """A drawn specimen: its layer and the (left, top) pixel of the canvas where it lies."""
+class Specimen:
+    """A drawn specimen: premultiplied RGBA uint8 (h, w, 4), pixels per cm, and where it lies on the canvas (pixels)."""
 
-    layer: Layer
+    rgba: np.ndarray
+    scale: float
     left: int
     top: int
 
     def cover(self, x: float, y: float, width: float, height: float) -> float:
         """The share of a box (cm on the canvas) that the plants hide, 0 to 1."""
-        s = self.layer.scale
+        s = self.scale
         x0, y0 = max(0, int(x * s) - self.left), max(0, int(y * s) - self.top)
-        part = self.layer.rgba[y0:max(0, int((y + height) * s) - self.top), x0:max(0, int((x + width) * s) - self.left), 3]
+        x1, y1 = max(0, int((x + width) * s) - self.left), max(0, int((y + height) * s) - self.top)
+        part = self.rgba[y0:y1:3, x0:x1:3, 3]
         return float(part.mean()) / 255 if part.size else 0.0
 
 
-def grow_plants(kit: Kit, canvas: Canvas, box: Sequence[float]) -> Pressed:
+def grow(kit: Kit, canvas: Canvas, box: Sequence[float]) -> Specimen:
     """One species, one to eight pieces of it, for the part `box` (x, y, width, height in cm) of the canvas."""
-    rng = kit.rng
-    x, y, width, height = box
-    s = canvas.scale
+    rng, s = kit.rng, canvas.scale
+    over = 0.6 if kit.chance(0.12) else 0.0  # leaves may reach over the edge of the sheet
+    x, y = box[0] - over, box[1] - over
+    width, height = box[2] + 2 * over, box[3] + 2 * over
     left, top = max(0, int(x * s)), max(0, int(y * s))
     size = canvas.image[top:int((y + height) * s), left:int((x + width) * s)].shape[:2]
-    layer = Layer(np.zeros((*size, 4), np.uint8), s)
+    rgba = np.zeros((*size, 4), np.uint8)
     kind = kit.pick(GROWTH, WEIGHTS)
-    pieces = int(kit.pick((1, 2, 3, 5, 8), (5, 3, 2, 1, 0.5)))
-    small = min(1.0, 1.3 / np.sqrt(pieces))
-    for _ in range(pieces):
-        start = np.array([width * (0.5 + rng.normal(0, 0.07 + 0.22 * (pieces > 1))),
-                          height * (rng.uniform(0.75, 0.95) if pieces < 3 else rng.uniform(0.25, 0.95))])
-        kind(kit, layer, start, -np.pi / 2 + rng.normal(0, 0.3), height * rng.uniform(0.45, 0.9) * small)
-    return Pressed(layer, left, top)
+    pieces = int(kit.pick((1, 2, 3, 5, 8), (6, 3, 1.5, 1, 0.5)))
+    columns = int(kit.pick((pieces, -(-pieces // 2)), (2, 1)))
+    cell = np.array([width / columns, height / -(-pieces // columns)])
+    reach = height * rng.uniform(0.5, 0.9) * min(1.0, 1.4 / np.sqrt(pieces))
+    for index in range(pieces):
+        drawing = Drawing(s)
+        kind(kit, drawing, np.zeros(2), -np.pi / 2 + rng.normal(0, 0.25), reach * rng.uniform(0.75, 1.1))
+        low, high = drawing.bounds()
+        room = cell * (0.96 if pieces == 1 else 1.15)
+        zoom = min(1.0, float((room / (high - low)).min()))
+        spare = np.maximum(cell - (high - low) * zoom, 0)
+        corner = cell * (index % columns, index // columns) + spare * rng.beta(2, (2, 3.5))
+        corner = np.clip(corner, 0, np.maximum((width, height) - (high - low) * zoom, 0))
+        drawing.paint(rgba, corner - low * zoom, zoom)
+    return Specimen(rgba, s, left, top)
 
 
-def press(kit: Kit, canvas: Canvas, pressed: Pressed) -> None:
+def press(kit: Kit, canvas: Canvas, specimen: Specimen) -> None:
     """Lays a specimen on the canvas with uneven colour and a shadow."""
-    rng, rgba = kit.rng, pressed.layer.rgba
+    rng, rgba = kit.rng, specimen.rgba
     size = rgba.shape[:2]
-    area = canvas.image[pressed.top:pressed.top + size[0], pressed.left:pressed.left + size[1]]
+    area = canvas.image[specimen.top:specimen.top + size[0], specimen.left:specimen.left + size[1]]
     alpha = np.ascontiguousarray(rgba[..., 3])
-    plant = np.ascontiguousarray(rgba[..., :3])
+    plant = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
     mottle = 1 + smooth_noise(rng, size, 24) * rng.uniform(0.03, 0.16) + grain(rng, size) * rng.uniform(0.01, 0.07)
     shade(plant, mottle * rng.uniform(0.8, 1.15))
     reach = rng.uniform(0.02, 0.09) * canvas.scale
     move = np.array([[1, 0, reach * rng.uniform(-1, 1)], [0, 1, reach]])
     shadow = cv2.GaussianBlur(cv2.warpAffine(alpha, move, size[::-1]), (0, 0), max(0.6, reach * 0.7))
     shade(area, 1 - shadow.astype(np.float32) * (rng.uniform(0.15, 0.5) / 255))
-    rest = 255 - alpha
-    area[:] = cv2.add(plant, cv2.multiply(area, cv2.merge([rest, rest, rest]), scale=1 / 255))
+    for top in range(0, size[0], 128):
+        band = slice(top, top + 128)
+        rest = cv2.merge([255 - alpha[band]] * 3)
+        area[band] = cv2.add(plant[band], cv2.multiply(area[band], rest, scale=1 / 255))

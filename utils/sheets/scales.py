@@ -26,6 +26,7 @@ def ticks(kit: Kit, card: Card, box: Sequence[float], color: Color, downwards: b
     start at the top of the box.
     """
     x, y, width, height = box
+    path = kit.pick(kit.fonts.files["sans"][:2])
     count = int(width / step + 1e-6)
     each = max(1, round(unit / step))
     thin = max(0.015, 0.9 / card.scale)
@@ -35,7 +36,7 @@ def ticks(kit: Kit, card: Card, box: Sequence[float], color: Color, downwards: b
         card.rect(x + index * step - thin / 2, y if downwards else y + height - length, thin, length, color)
         if index % each == 0 and numbers:
             top = y + height * 1.05 if downwards else y - numbers * 1.25
-            printed(kit, card, str(first + index // each), x + index * step, top, numbers, color, "sans", align=0.5)
+            printed(kit, card, str(first + index // each), x + index * step, top, numbers, color, path=path, align=0.5)
 
 
 def logo(kit: Kit, card: Card, box: Sequence[float], color: Color) -> None:
@@ -80,14 +81,14 @@ def box_ruler(kit: Kit) -> Card:
             card.rect(left + index, top + tall * 0.55, 1, tall * 0.45, ink)
     for index in range(10):
         card.rect(left + index * 0.1, top, line, tall, ink)
-    numbers = min(0.55, height * 0.26)
+    numbers, path = min(0.55, height * 0.26), kit.pick(kit.fonts.files["sans"][:2])
     for index in range(length + 1):
-        printed(kit, card, str(index), left + index, top + tall * 1.1, numbers, ink, "sans", align=0.5)
+        printed(kit, card, str(index), left + index, top + tall * 1.1, numbers, ink, path=path, align=0.5)
     low = top + tall * 1.1 + numbers * 1.15
-    if low + numbers < height:
-        printed(kit, card, "cm", left - 0.1, low, numbers, ink, "sans")
+    if low + numbers < height and length > 5:
+        printed(kit, card, "cm", left - 0.1, low, numbers, ink, path=path)
         printed(kit, card, kit.pick(("copyright reserved", "© all rights reserved", "specimen scale")),
-                left + length, low, numbers, ink, "sans", align=1.0)
+                left + length, low, numbers, ink, path=path, align=1.0)
     if emblem:
         x = left + length + 0.35
         if kit.chance(0.45):
@@ -116,10 +117,10 @@ def checkered(kit: Kit) -> Card:
             if (index + row) % 2:
                 card.rect(head + index, low + row * tall, 1, tall, black)
     if kit.chance(0.75):
-        size = min(0.7, low * 0.8)
+        size, path = min(0.7, low * 0.8), kit.pick(kit.fonts.files["sans"][:2])
         for index in range(length + 1):
             sign = Card(size * 1.3, size * 1.3, kit.scale, white)
-            printed(kit, sign, str(index), sign.width / 2, 0, size, black, "sans", align=0.5)
+            printed(kit, sign, str(index), sign.width / 2, 0, size, black, path=path, align=0.5)
             card.put(sign.turned(1 if rows == 2 else 0), head + index - size * 0.65, max(0.02, low - size * 1.35))
     else:
         printed(kit, card, "CM", head, low * 0.1, low * 0.7, black, "sans")
@@ -182,11 +183,12 @@ def slip(kit: Kit) -> Card:
         printed(kit, card, kit.pick(("5 cm", "10 cm", "1 cm", "2 in.")), left + length + 0.25, middle - 0.3, 0.6, ink,
                 "sans")
     else:
-        tall = height * 0.3
+        tall, path = height * 0.3, kit.pick(kit.fonts.files["sans"] + kit.fonts.files["serif"][:1])
         card.rect(left, middle - tall, length, tall, ink, line)
         for index in range(int(length)):
             card.rect(left + index, middle - tall, line, tall, ink)
-            printed(kit, card, str(index), left + index, middle + 0.03, min(0.42, height * 0.2), ink, "sans", align=0.5)
+            printed(kit, card, str(index), left + index, middle + 0.03, min(0.42, height * 0.2), ink, path=path,
+                    align=0.5)
         for index in range(10):
             card.rect(left + index * 0.1, middle - tall, line, tall, ink)
         printed(kit, card, "Botanic Garden - Copyright reserved", left, height * 0.72, height * 0.2, ink, "serif",
@@ -264,10 +266,11 @@ def border_scale(kit: Kit) -> Card:
     drawn = Card(length + 2.0, 1.8, kit.scale, (0, 0, 0))
     x, y, line = 0.8, 0.75, max(0.04, 1.2 / kit.scale)
     drawn.rect(x, y, length + line, line, (255, 255, 255))
-    tall = rng.uniform(0.25, 0.5)
+    tall, path = rng.uniform(0.25, 0.5), kit.pick(kit.fonts.files["sans"][:2])
     for index in range(length + 1):
         drawn.rect(x + index, y - tall, line, tall, (255, 255, 255))
-        printed(kit, drawn, str(index) if index else "0cm", x + index, y + 0.08, 0.5, (255, 255, 255), "sans", align=0.5)
+        printed(kit, drawn, str(index) if index else "0cm", x + index, y + 0.08, 0.5, (255, 255, 255), path=path,
+                align=0.5)
     for index in range(10):
         drawn.rect(x + index * 0.1, y - tall, line * 0.8, tall, (255, 255, 255))
     card.alpha = drawn.image[..., 0].copy()

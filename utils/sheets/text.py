@@ -61,7 +61,7 @@ def printed(kit: Kit, card: Card, text: str, x: float, y: float, height: float, 
     font file of `find_fonts`; a line longer than `limit` cm is squeezed into it.
     """
     if not text.isascii():
-        kind, path = "wide", None
+        path = kit.fonts.files["wide"][0 if kind == "sans" else 1]
     path = path or kit.pick(kit.fonts.files[kind])
     mask = text_mask(text, path, height * card.scale)
     width = mask.shape[1] * stretch
@@ -130,9 +130,9 @@ def square_signs(kit: Kit, card: Card, x: float, y: float, size: float, count: i
     """Writes `count` made-up square signs (they look like Chinese characters) along a row, or down a column."""
     for index in range(count):
         left, top = (x, y + index * size * 1.08) if down else (x + index * size * 1.08, y)
-        for _ in range(int(kit.rng.integers(4, 9))):
+        for _ in range(int(kit.rng.integers(5, 10))):
             a, b, c = kit.rng.uniform(0.08, 0.92, 3)
             ends = kit.pick((((0.1, a), (0.9, a)), ((a, 0.1), (a, 0.9)), ((b, c), (b - 0.3, c + 0.35)),
                              ((b, c), (b + 0.3, c + 0.3)), ((min(b, c), a), (max(b, c), a))))
             points = np.clip(np.array(ends), 0.03, 0.97) * size * 0.92 + (left, top)
-            card.line(points, color, size * 0.075)
+            card.line(points, color, size * 0.055)

@@ -1,0 +1,52 @@
+"""Small data sets and settings that several tests use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from utils import config
+from utils.image_io import write_mask
+
+ROOT = Path(__file__).parents[1]
+COLOURS = np.array([(235, 230, 215), (20, 20, 20), (250, 250, 250), (200, 60, 40), (60, 90, 160)], np.uint8)
+
+
+def sheet(seed: int, height: int = 96, width: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """An image uint8 (H, W, 3) and its mask uint8 (H, W): one box of each class, 3 pixels of IGNORE at the top."""
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((height, width), np.uint8)
+    for index in range(1, 5):
+        top = int(height * (0.05 + 0.22 * (index - 1))) + int(rng.integers(0, 4))
+        left = int(rng.integers(2, width // 3))
+        mask[top:top + height // 6, left:left + width // 2] = index
+    image = COLOURS[mask]
+    mask[:3] = 255
+    noise = rng.integers(-10, 11, image.shape)
+    return (image + noise).clip(0, 255).astype(np.uint8), mask
+
+
+def make_dataset(folder: Path, train: int = 4, val: int = 2, height: int = 96, width: int = 64) -> Path:
+    """Writes a data set in the VOC layout to `folder` and returns it."""
+    (folder / "JPEGImages").mkdir(parents=True)
+    (folder / "ImageSets" / "Segmentation").mkdir(parents=True)
+    stems = [f"K.{number:04d}" for number in range(train + val)]
+    for seed, stem in enumerate(stems):
+        image, mask = sheet(seed, height, width)
+        Image.fromarray(image).save(folder / "JPEGImages" / f"{stem}.jpg", quality=95)
+        write_mask(folder / "SegmentationClass" / f"{stem}.png", mask)
+    for split, part in (("train", stems[:train]), ("val", stems[train:])):
+        (folder / "ImageSets" / "Segmentation" / f"{split}.txt").write_text("".join(f"{stem}\n" for stem in part))
+    return folder
+
+
+def train_settings(folder: Path, **changes: Any) -> config.Settings:
+    """Settings of train.py for two short epochs on the data set `folder`, results in `folder`/logs."""
+    return config.read(ROOT / "train.py", **{
+        "device": "cpu", "num_workers": 0, "dataset_path": str(folder.parent), "dataset": folder.name,
+        "input_shape": (64, 48), "model_path": "", "freeze_epoch": 1, "unfreeze_epoch": 2, "freeze_batch_size": 2,
+        "unfreeze_batch_size": 2, "eval_period": 1, "save_period": 0, "save_dir": str(folder / "logs"), **changes,
+    })

@@ -1,0 +1,127 @@
+"""The constants of a script: read, given for one run, refused."""
+
+import subprocess
+import sys
+from typing import Literal
+
+import pytest
+
+from utils import config
+from utils.utils import UserError
+
+SCRIPT = '''"""A script."""
+from typing import Literal
+from utils import config
+
+# ---- Network ----
+backbone: Literal["mobilenet", "xception"] = "mobilenet"  # which
+input_shape: tuple[int, int] = (512, 512)
+init_lr: float | None = None
+cls_weights: Literal["auto"] | tuple[float, ...] | None = None
+name_classes: tuple[str, ...] = ("_background_", "Barcode")
+fp16: bool = True
+label: str = "a=b"
+# ---- nothing below ----
+
+def main(settings):
+    print(settings.to_dict())
+    return 3
+
+if __name__ == "__main__":
+    config.run(main)
+'''
+
+
+@pytest.fixture
+def script(tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT, encoding="utf-8")
+    return path
+
+
+def run(script, *arguments):
+    code = f"import sys, runpy; sys.argv = {[str(script), *arguments]!r}; runpy.run_path({str(script)!r}, run_name='__main__')"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+def test_defaults_in_the_scripts_order(script):
+    settings = config.read(script)
+    assert list(settings.to_dict()) == [
+        "backbone", "input_shape", "init_lr", "cls_weights", "name_classes", "fp16", "label"
+    ]
+    assert settings.input_shape == (512, 512) and settings.fp16 is True
+
+
+@pytest.mark.parametrize(("text", "hint", "value"), [
+    ("512,384", tuple[int, int], (512, 384)),
+    ("(512, 384)", tuple[int, int], (512, 384)),
+    ("False", bool, False),
+    ("true", bool, True),
+    ("1e-3", float, 1e-3),
+    ("2", float, 2.0),
+    ("2", str, "2"),
+    ("none", str, "none"),
+    ("none", float | None, None),
+    ("auto", Literal["auto"] | tuple[float, ...] | None, "auto"),
+    ("1,2,.5", Literal["auto"] | tuple[float, ...] | None, (1.0, 2.0, 0.5)),
+    ("Barcode,Color chart", tuple[str, ...], ("Barcode", "Color chart")),
+    ("Barcode", tuple[str, ...], ("Barcode",)),
+    ("{'a': 1}", dict[str, int], {"a": 1}),
+    ("8", Literal[8, 16], 8),
+])
+def test_parse(text, hint, value):
+    parsed = config.parse(text, hint)
+    assert parsed == value and type(parsed) is type(value)
+
+
+@pytest.mark.parametrize(("text", "hint"), [
+    ("yes", bool), ("1", bool), ("1.5", int), ("1,2,3", tuple[int, int]), ("vgg", Literal["a", "b"]), ("True", int),
+    ("true", Literal[1]), ("a", float | None), ("1", dict[str, int]),
+])
+def test_parse_refuses(text, hint):
+    with pytest.raises(ValueError):
+        config.parse(text, hint)
+
+
+def test_read_refuses_unknown_names_and_wrong_types(script):
+    with pytest.raises(UserError, match="nonsense is not a constant of script.py.*backbone, input_shape"):
+        config.read(script, nonsense=1)
+    with pytest.raises(UserError, match=r"input_shape is \(512, '512'\): it has to be \(a whole number, a whole number\)"):
+        config.read(script, input_shape=(512, "512"))
+
+
+def test_command_line(script):
+    result = run(script, "--backbone=xception", "--input-shape=64,48", "--label=x=y")
+    assert result.returncode == 3  # what main returned
+    assert "'backbone': 'xception', 'input_shape': (64, 48)" in result.stdout and "'label': 'x=y'" in result.stdout
+
+
+@pytest.mark.parametrize(("argument", "sentence"), [
+    ("--nonsense=1", "--nonsense=1 is not a constant of script.py: give --name=value with one of backbone, input_shape"),
+    ("fp16=true", "fp16=true is not a constant"),
+    ("--fp16", "--fp16 needs a value: --fp16=True is the script's own."),
+    ("--backbone=vgg", "--backbone=vgg: backbone has to be one of mobilenet, xception."),
+])
+def test_command_line_refuses_with_a_sentence(script, argument, sentence):
+    result = run(script, argument)
+    assert result.returncode == 2 and result.stdout == ""
+    assert result.stderr.startswith(sentence) and "Traceback" not in result.stderr
+
+
+def test_help_prints_the_block(script):
+    result = run(script, "--help")
+    assert result.returncode == 0
+    block = SCRIPT[SCRIPT.index("# ---- Network"):SCRIPT.index("# ---- nothing")]
+    assert block.strip() in result.stdout and "def main" not in result.stdout
+
+
+def test_errors_of_main_are_one_sentence(script):
+    script.write_text(SCRIPT.replace("    return 3", "    from utils.utils import UserError\n    raise UserError('Sad.')"))
+    result = run(script)
+    assert (result.returncode, result.stderr) == (1, "Sad.\n")
+
+
+def test_ctrl_c_ends_without_traceback(script):
+    script.write_text(SCRIPT.replace("    return 3", "    raise KeyboardInterrupt"))
+    result = run(script)
+    assert (result.returncode, result.stderr) == (130, "Stopped by Ctrl-C.\n")

@@ -1,0 +1,167 @@
+"""Sheets for training and validation: what the augmentation may do, and what it depends on."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from helpers import make_dataset, sheet
+from utils import dataloader
+from utils.dataloader import EpochSampler, SheetDataset, augment, jitter_colour, make_loader, random_size, rotate, shift
+from utils.distributed import Processes
+from utils.voc import VocDataset
+
+ONE = Processes(0, 1, torch.device("cpu"))
+
+
+@pytest.fixture
+def data(tmp_path):
+    make_dataset(tmp_path / "demo", train=5, val=3)
+    return VocDataset(tmp_path, "demo")
+
+
+def training_set(data, seed=3):
+    return SheetDataset(data, data.stems("train"), (64, 48), seed, augment_scale=(0.25, 2.0))
+
+
+def epoch(dataset, number, **options):
+    loader = make_loader(dataset, 2, **{"num_workers": 0, "procs": ONE, **options})
+    loader.sampler.epoch = number
+    images, masks = zip(*loader)
+    return torch.cat(images), torch.cat(masks)
+
+
+def test_samples_are_uint8_at_the_input_shape(data):
+    images, masks = epoch(training_set(data), 0)
+    assert images.dtype == masks.dtype == torch.uint8
+    assert images.shape == (5, 64, 48, 3) and masks.shape == (5, 64, 48)
+    assert set(masks.unique().tolist()) <= {0, 1, 2, 3, 4, 255}
+
+
+def test_one_seed_gives_the_same_with_any_number_of_workers(data):
+    first, second = epoch(training_set(data), 4), epoch(training_set(data), 4, num_workers=2)
+    assert all(torch.equal(a, b) for a, b in zip(first, second))
+
+
+def test_epochs_sheets_and_seeds_differ(data):
+    images = [epoch(training_set(data, seed), number)[0] for seed, number in ((3, 0), (3, 1), (4, 0))]
+    assert not any(torch.equal(images[a], images[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
+    same_sheet = [training_set(data)[number, 0][0] for number in range(4)]
+    assert len({sample.numpy().tobytes() for sample in same_sheet}) == 4
+
+
+def test_persistent_workers_get_the_new_epoch(data):
+    loader = make_loader(training_set(data), 5, 1, ONE)
+    seen = []
+    for number in (0, 1):
+        loader.sampler.epoch = number
+        seen.append(next(iter(loader))[0])
+        assert torch.equal(seen[-1], epoch(training_set(data), number)[0])
+    assert not torch.equal(*seen)
+
+
+def test_validation_sheets_come_once_in_order_and_letterboxed(data):
+    dataset = SheetDataset(data, data.stems("val"), (64, 64), seed=0)
+    images, masks = epoch(dataset, 7)
+    assert images.shape == (3, 64, 64, 3)
+    assert (images[:, :, :10] == 128).all() and (masks[:, :, :10] == 255).all()  # bars: 64 x 43 in 64 x 64
+    expected, _ = sheet(5)
+    inner = images[0, 4:, 12:52].float().mean().item()
+    assert abs(inner - cv2.resize(expected, (43, 64))[4:, 2:42].mean()) < 3
+
+
+@pytest.mark.parametrize(("shuffle", "expected"), [(False, [[0, 3, 6], [1, 4], [2, 5]]), (True, None)])
+def test_sampler_over_processes(shuffle, expected):
+    parts = []
+    for rank in range(3):
+        sampler = EpochSampler(7, shuffle, seed=1, rank=rank, world_size=3)
+        sampler.epoch = 2
+        indices = list(sampler)
+        assert len(indices) == len(sampler) and {number for number, _ in indices} == {2}
+        parts.append([number for _, number in indices])
+    if expected:
+        assert parts == expected
+    else:  # as many for each process, every sheet, two of them twice
+        assert [len(part) for part in parts] == [3, 3, 3]
+        assert sorted(set(sum(parts, []))) == list(range(7))
+
+
+def test_shuffling_changes_from_epoch_to_epoch():
+    sampler = EpochSampler(50, True, seed=1)
+    first = [number for _, number in sampler]
+    sampler.epoch = 1
+    second = [number for _, number in sampler]
+    assert sorted(first) == sorted(second) == list(range(50)) and first != second and first != sorted(first)
+
+
+def test_what_is_no_part_of_the_sheet_is_grey_and_ignored(monkeypatch):
+    monkeypatch.setattr(dataloader, "jitter_colour", lambda image, gain: image)
+    image, mask = np.full((90, 60, 3), 200, np.uint8), np.ones((90, 60), np.uint8)
+    outside = 0
+    for seed in range(60):
+        out, out_mask = augment(image, mask, (64, 48), (0.25, 2.0), np.random.default_rng(seed))
+        assert set(np.unique(out_mask)) <= {1, 255}  # never a real class beside the sheet
+        eroded = cv2.erode((out_mask == 255).astype(np.uint8), np.ones((9, 9)), borderValue=1).astype(bool)
+        assert np.abs(out[eroded].astype(int) - 128).max(initial=0) <= 1
+        inner = cv2.erode((out_mask == 1).astype(np.uint8), np.ones((9, 9)), borderValue=0).astype(bool)
+        assert np.abs(out[inner].astype(int) - 200).max(initial=0) <= 1
+        outside += eroded.any()
+    assert 10 < outside < 60  # some views lie inside the sheet, some do not
+
+
+def test_random_size_has_the_dissertations_distribution():
+    rng = np.random.default_rng(0)
+    sizes = np.array([random_size((600, 400), (512, 512), (0.25, 2.0), rng) for _ in range(20_000)])
+    aspect = sizes[:, 1] / sizes[:, 0]
+    # (2/3) x u / v with u, v uniform on [0.7, 1.3]: mean (2/3) x ln(1.3/0.7) / 0.6, range (2/3) x [0.54, 1.86]
+    assert abs(aspect.mean() - 2 / 3 * np.log(1.3 / 0.7) / 0.6) < 0.01
+    assert aspect.min() > 2 / 3 * 0.53 and aspect.max() < 2 / 3 * 1.87
+    longer = sizes.max(1) / 512
+    assert abs(longer.mean() - 1.125) < 0.01 and longer.min() < 0.26 and longer.max() > 1.99
+
+
+def test_probabilities_of_the_augmentations(monkeypatch):
+    calls = {"blur": 0, "rotate": 0}
+    real_rotate = dataloader.rotate
+    monkeypatch.setattr(
+        dataloader.cv2, "GaussianBlur", lambda image, *args: calls.__setitem__("blur", calls["blur"] + 1) or image)
+    monkeypatch.setattr(
+        dataloader, "rotate", lambda *args: calls.__setitem__("rotate", calls["rotate"] + 1) or real_rotate(*args))
+    image, mask = np.zeros((30, 20, 3), np.uint8), np.zeros((30, 20), np.uint8)
+    mask[:, :10] = 1
+    flipped = 0
+    for seed in range(2000):
+        _, out = augment(image, mask, (24, 16), (0.9, 1.1), np.random.default_rng(seed))
+        columns = [np.argwhere(out == index)[:, 1].mean() for index in (0, 1)]
+        flipped += columns[0] < columns[1]
+    assert abs(flipped / 2000 - 0.5) < 0.05
+    assert abs(calls["blur"] / 2000 - 0.25) < 0.04 and abs(calls["rotate"] / 2000 - 0.25) < 0.04
+
+
+def test_shift_pads_and_crops():
+    array = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    assert shift(array, (2, 6), (-1, 1), 9).tolist() == [[9, 4, 5, 6, 7, 9], [9, 8, 9, 10, 11, 9]]
+
+
+def test_rotate_turns_image_and_mask_alike():
+    image = np.zeros((101, 101, 3), np.uint8)
+    image[20:80, 30:60] = 255
+    mask = (image[..., 0] > 0).astype(np.uint8)
+    turned, turned_mask = rotate(image, mask, 10)
+    inside = turned_mask != 255
+    assert ((turned[..., 0] > 127) == (turned_mask == 1))[inside].mean() > 0.995
+    rows, columns = np.nonzero(turned_mask == 1)
+    # anticlockwise by 10 degrees: the centre (row 49.5, column 44.5) about (50, 50)
+    angle = np.deg2rad(10)
+    assert abs(columns.mean() - (50 + -5.5 * np.cos(angle) + -0.5 * np.sin(angle))) < 0.3
+    assert abs(rows.mean() - (50 - -5.5 * np.sin(angle) + -0.5 * np.cos(angle))) < 0.3
+
+
+def test_jitter_colour_multiplies_value_and_keeps_grey_grey():
+    image = np.full((2, 2, 3), 100, np.uint8)
+    image[0, 0] = (200, 100, 50)
+    assert np.abs(jitter_colour(image, np.ones(3)).astype(int) - image).max() <= 4  # HSV has whole numbers
+    darker = jitter_colour(image, np.array([1, 1, 0.5]))
+    assert darker[1, 1].tolist() == [50, 50, 50] and np.abs(darker[0, 0].astype(int) - (100, 50, 25)).max() <= 3
+    grey = jitter_colour(image, np.array([1, 0, 1]))
+    assert grey[0, 0].tolist() == [200, 200, 200]  # no saturation leaves the value

@@ -1,0 +1,269 @@
+"""train.py run for real on tiny sheets: every choice once, resuming, interruption, several processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import train
+from helpers import ROOT, make_dataset, train_settings
+from nets.mobilenetv2 import mobilenetv2
+from utils import precision, train_setup
+from utils.checkpoint import build_model, load_checkpoint
+from utils.dataloader import SheetDataset, make_loader
+from utils.distributed import Processes
+from utils.utils import UserError, pick_device
+from utils.utils_fit import run_epoch
+from utils.utils_metrics import scores
+from utils.voc import VocDataset
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return make_dataset(tmp_path / "demo")
+
+
+def numbers(folder, name):
+    (log_dir,) = (folder / "logs").glob("loss_*")
+    return [float(line) for line in (log_dir / name).read_text().split()]
+
+
+# each line runs one epoch frozen and one not, unless it says otherwise
+CHOICES = {
+    "CE, sgd, step": {"dice_loss": False, "focal_loss": False, "optimizer_type": "sgd", "lr_decay_type": "step"},
+    "FL, factor 8": {"dice_loss": False, "focal_loss": True, "downsample_factor": 8},
+    "CE+DL, kaiming, auto weights": {
+        "dice_loss": True, "focal_loss": False, "init_type": "kaiming", "cls_weights": "auto"},
+    "FL+DL, not frozen, accumulate": {"dice_loss": True, "focal_loss": True, "freeze_train": False, "accumulate": 2},
+    "xception, weights": {"backbone": "xception", "unfreeze_epoch": 1, "cls_weights": (0.5, 1.0, 1.0, 1.0, 2.0)},
+    "xception, factor 8": {"backbone": "xception", "unfreeze_epoch": 1, "downsample_factor": 8},
+    "one sheet a batch, xavier": {"freeze_batch_size": 1, "unfreeze_batch_size": 1, "init_type": "xavier"},
+    "full precision, orthogonal": {"fp16": False, "init_type": "orthogonal"},
+    "no evaluation": {"eval_flag": False},
+}
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_choice_trains(folder, choice):
+    assert train.main(train_settings(folder, **CHOICES[choice])) == 0
+    epochs = CHOICES[choice].get("unfreeze_epoch", 2)
+    losses = numbers(folder, "epoch_loss.txt") + numbers(folder, "epoch_val_loss.txt")
+    assert len(losses) == 2 * epochs and np.isfinite(losses).all()
+    checkpoint = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")
+    assert checkpoint["epoch"] == epochs
+    assert checkpoint["settings"]["dice_loss"] == CHOICES[choice].get("dice_loss", True)
+    build_model(checkpoint)
+
+
+def test_mixed_precision_where_the_cpu_has_it(tmp_path, monkeypatch):
+    folder = make_dataset(tmp_path / "demo", train=2, val=1)
+    monkeypatch.setattr(precision, "cpu_has_bf16", lambda: True)  # CPUs without take seconds for 16 x 16 pixels
+    assert precision.choose_precision(True, torch.device("cpu")).dtype == torch.bfloat16
+    assert train.main(train_settings(folder, fp16=True, input_shape=(16, 16), unfreeze_epoch=1)) == 0
+    assert np.isfinite(numbers(folder, "epoch_loss.txt")).all()
+    weights = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")["model"]
+    assert weights["cls_conv.weight"].dtype == torch.float32
+
+
+def test_what_a_run_leaves(folder):
+    train.main(train_settings(folder, save_period=2, overlays=1))
+    logs = folder / "logs"
+    (log_dir,) = logs.glob("loss_*")
+    names = {path.name for path in log_dir.iterdir()}
+    assert {"epoch_loss.txt", "epoch_val_loss.txt", "epoch_miou.txt", "epoch_loss.png", "epoch_miou.png",
+            "settings.json"} < names
+    assert Image.open(log_dir / "epoch_loss.png").format == "PNG"
+    assert json.loads((log_dir / "settings.json").read_text())["input_shape"] == [64, 48]
+    mious = numbers(folder, "epoch_miou.txt")
+    best = load_checkpoint(logs / "best_epoch_weights.pth")
+    assert best["best_miou"] == max(mious) and best["epoch"] == mious.index(max(mious)) + 1
+    assert "training" not in best
+    assert len(list(logs.glob("ep002-loss*-val_loss*.pth"))) == 1 and not list(logs.glob("ep001*"))
+    events = EventAccumulator(str(log_dir))
+    events.Reload()
+    assert set(events.Tags()["scalars"]) == {"lr", "loss", "val_loss", "miou"}
+    assert events.Tags()["images"] == ["validation/0"]
+    assert [event.value for event in events.Scalars("loss")] == pytest.approx(numbers(folder, "epoch_loss.txt"))
+
+
+def test_a_frozen_backbone_does_not_move(folder):
+    torch.manual_seed(1)
+    backbone = mobilenetv2()
+    torch.save(backbone.state_dict(), folder / "backbone.pth")
+    train.main(train_settings(folder, backbone_path=str(folder / "backbone.pth"), unfreeze_epoch=1))
+    weights = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")["model"]
+    assert all(torch.equal(weights[f"backbone.{name}"], value) for name, value in backbone.state_dict().items())
+    assert weights["aspp.branch1.1.num_batches_tracked"] == 2  # the rest did learn
+
+
+def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path):
+    runs = [make_dataset(tmp_path / name / "demo") for name in ("whole", "parts")]
+    options = {"freeze_epoch": 2, "unfreeze_epoch": 4}
+    train.main(train_settings(runs[0], **options))
+
+    real, calls = train.run_epoch, []
+
+    def interrupt(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == 6:  # training and validation of two epochs, training of the third: stop before it is saved
+            raise KeyboardInterrupt
+        return real(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(train, "run_epoch", interrupt)
+        train.main(train_settings(runs[1], **options))
+    assert load_checkpoint(runs[1] / "logs" / "last_epoch_weights.pth")["epoch"] == 2
+    train.main(train_settings(runs[1], resume=True, **options))
+
+    for name in ("epoch_loss.txt", "epoch_val_loss.txt", "epoch_miou.txt"):
+        assert numbers(runs[1], name) == numbers(runs[0], name) and len(numbers(runs[0], name)) == 4
+    first, second = (load_checkpoint(run / "logs" / "last_epoch_weights.pth") for run in runs)
+    assert all(torch.equal(value, second["model"][name]) for name, value in first["model"].items())
+    assert first["best_miou"] == second["best_miou"]
+
+
+def test_the_same_seed_gives_the_same_run_and_another_does_not(tmp_path):
+    losses = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        folder = make_dataset(tmp_path / name / "demo")
+        train.main(train_settings(folder, seed=seed, unfreeze_epoch=1))
+        losses.append(numbers(folder, "epoch_loss.txt"))
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_kill_leaves_a_loadable_checkpoint(folder):
+    settings = train_settings(folder, freeze_train=False, unfreeze_epoch=500).to_dict()
+    arguments = [f"--{name}={settings[name]}" for name in (
+        "device", "num_workers", "dataset_path", "dataset", "input_shape", "model_path", "freeze_train", "unfreeze_epoch",
+        "unfreeze_batch_size", "eval_period", "save_dir")]
+    process = subprocess.Popen(
+        [sys.executable, "train.py", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    last = folder / "logs" / "last_epoch_weights.pth"
+    deadline = time.monotonic() + 120
+    while process.poll() is None and not last.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+    process.wait()
+    build_model(load_checkpoint(last))
+
+
+def test_an_earlier_run_is_kept(folder):
+    train.main(train_settings(folder, unfreeze_epoch=1, seed=1))
+    earlier = (folder / "logs" / "best_epoch_weights.pth").read_bytes()
+    train.main(train_settings(folder, unfreeze_epoch=1, seed=2))
+    assert (folder / "logs" / "previous_best_epoch_weights.pth").read_bytes() == earlier
+
+
+def test_early_stopping(folder, monkeypatch):
+    matrices = iter(np.eye(5, dtype=np.int64) * 10 + wrong for wrong in (3, 0, 1, 2, 0, 0))
+
+    def run_epoch(*args, num_classes=0, **kwargs):
+        return 1.0, torch.from_numpy(next(matrices)) if num_classes else None
+
+    monkeypatch.setattr(train, "run_epoch", run_epoch)
+    train.main(train_settings(folder, unfreeze_epoch=6, patience=2))
+    assert len(numbers(folder, "epoch_miou.txt")) == 4  # the best is the second, the third and fourth are no better
+    assert load_checkpoint(folder / "logs" / "best_epoch_weights.pth")["epoch"] == 2
+
+
+def test_start_weights_of_other_classes(folder, capsys):
+    train.main(train_settings(folder, unfreeze_epoch=1))
+    start = str(folder / "logs" / "last_epoch_weights.pth")
+    more = ("_background_", "Barcode", "Label", "Color chart", "Scale", "Stamp")
+    with pytest.raises(UserError, match="cls_conv.weight, cls_conv.bias.*reinit_mismatched = True"):
+        train.main(train_settings(folder, unfreeze_epoch=1, model_path=start, name_classes=more))
+    options = {"unfreeze_epoch": 1, "model_path": start, "name_classes": more, "reinit_mismatched": True}
+    assert train.main(train_settings(folder, **options)) == 0
+    assert "trained from scratch: cls_conv.weight, cls_conv.bias" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("changes", "sentence"), [
+    ({"input_shape": (64, 50)}, r"input_shape is \(64, 50\): .* multiples of 16"),
+    ({"unfreeze_batch_size": 0}, "unfreeze_batch_size is 0: it has to be 1 or more"),
+    ({"num_workers": -1}, "num_workers is -1: it has to be 0 or more"),
+    ({"init_epoch": 2}, "init_epoch is 2: it has to be below unfreeze_epoch, 2"),
+    ({"name_classes": ("a", "a")}, "2 to 255 different names"),
+    ({"cls_weights": (1.0, 2.0)}, "cls_weights has 2 numbers and name_classes 5 names"),
+    ({"augment_scale": (2.0, 0.5)}, "augment_scale"),
+    ({"resume": True}, "last_epoch_weights.pth does not exist"),
+    ({"model_path": "nowhere.pth"}, "nowhere.pth does not exist"),
+    ({"backbone": "xception", "pretrained": True}, "pretrained"),
+    ({"device": "abacus"}, 'device is "abacus"'),
+    ({"distributed": True}, "torchrun did not start this process"),
+    ({"dataset": "nothing"}, "dataset_path and dataset have to name"),
+])
+def test_settings_that_do_not_fit(folder, changes, sentence):
+    with pytest.raises(UserError, match=sentence):
+        train.main(train_settings(folder, **changes))
+    assert not list((folder / "logs").glob("*.pth"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_no_cuda():
+    with pytest.raises(UserError, match='device is "cuda" and PyTorch finds no CUDA GPU'):
+        pick_device("cuda")
+
+
+def test_resuming_what_cannot_be_resumed(folder):
+    train.main(train_settings(folder, unfreeze_epoch=1))
+    logs = folder / "logs"
+    with pytest.raises(UserError, match="was trained with adam and optimizer_type is sgd"):
+        train.main(train_settings(folder, resume=True, optimizer_type="sgd"))
+    (logs / "best_epoch_weights.pth").replace(logs / "last_epoch_weights.pth")
+    with pytest.raises(UserError, match="holds weights only and cannot be resumed"):
+        train.main(train_settings(folder, resume=True))
+
+
+def test_out_of_gpu_memory_gives_the_hint(folder, monkeypatch):
+    def run_out(*args, **kwargs):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    monkeypatch.setattr(train, "run_epoch", run_out)
+    with pytest.raises(UserError, match="lower unfreeze_batch_size .* raise downsample_factor to 16"):
+        train.main(train_settings(folder))
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(folder):
+    with pytest.raises(UserError, match="lower init_lr"):
+        train.main(train_settings(folder, optimizer_type="sgd", init_lr=1e30, lr_decay_type="step", unfreeze_epoch=20,
+                                  freeze_train=False, cls_weights=(1e30, 1e30, 1e30, 1e30, 1e30)))
+
+
+def test_two_processes(folder):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    settings = train_settings(folder).to_dict()
+    arguments = [f"--{name}={settings[name]}" for name in (
+        "device", "num_workers", "dataset_path", "dataset", "input_shape", "model_path", "freeze_epoch",
+        "unfreeze_epoch", "freeze_batch_size", "unfreeze_batch_size", "eval_period", "save_dir")]
+    result = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "train.py",
+         "--distributed=true", "--sync_bn=true", *arguments],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    assert "2 x cpu" in result.stdout and result.stdout.count("Epoch 2/2: loss") == 1
+    checkpoint = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")
+    assert checkpoint["epoch"] == 2 and len(numbers(folder, "epoch_miou.txt")) == 2
+    # the weights that both processes agreed on score what the log says
+    data = VocDataset(folder.parent, folder.name)
+    procs = Processes(0, 1, torch.device("cpu"))
+    loader = make_loader(SheetDataset(data, data.stems("val"), (64, 48), 0), 1, 0, procs)
+    plain = precision.choose_precision(False, procs.device)
+    loss_fn = train_setup.make_loss(train_settings(folder), np.ones((1, 5)), procs.device)
+    loss, matrix = run_epoch(build_model(checkpoint), loader, loss_fn, plain, procs, "check", num_classes=5)
+    assert loss == pytest.approx(numbers(folder, "epoch_val_loss.txt")[-1], rel=1e-4)
+    assert scores(matrix.numpy()).miou == pytest.approx(numbers(folder, "epoch_miou.txt")[-1], abs=1e-4)
+
+
+def test_an_uneven_batch_size_for_two_processes(folder):
+    with pytest.raises(UserError, match="freeze_batch_size is 3: it has to be a multiple of the 2 processes"):
+        train_setup.check_settings(
+            train_settings(folder, freeze_batch_size=3), Processes(0, 2, torch.device("cpu")))
