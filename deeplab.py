@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from utils.checkpoint import build_model, load_checkpoint
 from utils.drawing import Region, count_pixels, draw, find_regions
 from utils.image_io import MODES_8BIT, pillow_to_rgb, to_uint8
-from utils.letterbox import letterbox, network_input, unletterbox_classes
+from utils.letterbox import letterbox, unletterbox_classes
 from utils.objects import MIN_AREA
 from utils.precision import choose_precision
 from utils.utils import UserError, pick_device
@@ -50,7 +50,7 @@ class DeeplabV3:
         )
         self.device = pick_device(device)
         self.precision = choose_precision(fp16, self.device)
-        self.model = build_model(checkpoint).to(self.device, memory_format=torch.channels_last)
+        self.model = build_model(checkpoint).to(self.device, memory_format=self.precision.memory_format)
         self.checkpoint = {key: value for key, value in checkpoint.items() if key not in ("model", "training")}
         self.name_classes: list[str] = checkpoint["name_classes"]
         self.colors = [tuple(color) for color in colors or checkpoint["colors"]]
@@ -70,10 +70,8 @@ class DeeplabV3:
         """
         pixels = to_uint8(rgb_array(image))
         boxed, placement = letterbox(pixels, self.input_shape)
-        batch = network_input(torch.from_numpy(boxed)[None].to(self.device))
-        with self.precision.autocast():
-            logits = self.model(batch)[0]
-        return unletterbox_classes(logits, placement, pixels.shape[:2])
+        logits = self.precision.forward(self.model, torch.from_numpy(boxed)[None].to(self.device))
+        return unletterbox_classes(logits[0], placement, pixels.shape[:2])
 
     def detect_image(
         self, image: Image.Image | np.ndarray, mix_type: int = 0, count: bool = False

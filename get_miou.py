@@ -29,6 +29,7 @@ from utils.voc import VocDataset
 mode: Literal["predict_and_score", "predict", "score"] = "predict_and_score"  # score: the masks of an earlier run
 model_path: str = "model_data/deeplab_mobilenetv2.pth"  # checkpoint; it knows its own classes
 device: str = "auto"                # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
+input_shape: tuple[int, int] | None = None  # height, width of the network's input; None: the checkpoint's
 # ---- Data ----
 dataset_path: str = "herbarium_sheets"   # folder of the data sets
 dataset: str = "demo"                    # <dataset_path>/<dataset>/{JPEGImages,SegmentationClass,ImageSets}
@@ -46,7 +47,8 @@ def main(settings: config.Settings) -> int:
     out_dir = Path(settings.out_dir)
     predicts, scores = settings.mode != "score", settings.mode != "predict"
     if predicts:
-        model, images = DeeplabV3(settings.model_path, device=settings.device), data.images()
+        model = DeeplabV3(settings.model_path, device=settings.device, input_shape=settings.input_shape)
+        images = data.images()
         classes, colors = model.name_classes, model.colors
     else:
         classes, colors = settings.name_classes, default_colors(len(settings.name_classes))

@@ -152,6 +152,7 @@ def train(s: config.Settings, procs: Processes) -> None:
 
         train_loader.sampler.epoch = epoch
         loss, _ = run_epoch(replica, train_loader, loss_fn, precision, procs, f"{title} training", updates)
+        procs.align_buffers(model)
         val_loss, matrix = run_epoch(
             model, val_loader, loss_fn, precision, procs, f"{title} validation",
             num_classes=len(s.name_classes) if evaluates else 0,

@@ -35,6 +35,12 @@ class Processes:
             dist.all_reduce(values)
         return values.cpu()
 
+    def align_buffers(self, model: nn.Module) -> None:
+        """Gives every process the main one's BatchNorm statistics, which each has updated with its own batches."""
+        if self.world_size > 1:
+            for buffer in model.buffers():
+                dist.broadcast(buffer, 0)
+
     def wrap(self, model: nn.Module) -> nn.Module:
         """`model` for a training step: it averages the gradients over the processes where there are several."""
         if self.world_size == 1:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from utils.utils import UserError, atomic_path, voc_palette
 
 MAX_PIXELS: int = 700_000_000  # larger is refused; 16-bit RGB of this size still fits the 4 GB of a TIFF
+warnings.filterwarnings("ignore", "Corrupt EXIF data", module="PIL")  # such files are read, and the damage not kept
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # for the whole process: Pillow's own 179 megapixels refuse ordinary sheets
 
 FORMATS = ("JPEG", "PNG", "TIFF")  # JPEG includes MPO, a phone's JPEG with a second picture behind the first

@@ -102,12 +102,7 @@ class Card:
     def put(self, other: Card, x: float, y: float) -> None:
         """Lays another card of the same scale upright on this one, top left at (x, y) cm, with its shapes."""
         left, top = round(x * self.scale), round(y * self.scale)
-        height, width = (min(a, b) for a, b in zip(
-            other.alpha.shape, (self.alpha.shape[0] - top, self.alpha.shape[1] - left)))
-        if height <= 0 or width <= 0:
-            return
-        area = self.image[top:top + height, left:left + width]
-        area[:] = mix(area, other.image[:height, :width], other.alpha[:height, :width])
+        over(self.image, other.image, other.alpha, left, top)
         self.shapes += [Shape(shape.label, shape.points + (left, top), shape.note) for shape in other.shapes]
 
     def mark(self, label: str, box: Sequence[float] | None = None, note: str = "") -> None:
@@ -191,17 +186,21 @@ def mix(below: np.ndarray, above: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return cv2.add(cv2.multiply(above, alpha, scale=1 / 255), cv2.multiply(below, 255 - alpha, scale=1 / 255))
 
 
+def over(image: np.ndarray, above: np.ndarray, alpha: np.ndarray, left: int, top: int) -> None:
+    """Lays `above` with its opacity on `image` (in place) at (left, top), cut at the edges of the image."""
+    x0, y0 = max(left, 0), max(top, 0)
+    x1, y1 = min(left + alpha.shape[1], image.shape[1]), min(top + alpha.shape[0], image.shape[0])
+    if x1 > x0 and y1 > y0:
+        part = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
+        image[y0:y1, x0:x1] = mix(image[y0:y1, x0:x1], above[part], alpha[part])
+
+
 def paint(image: np.ndarray, mask: np.ndarray, left: int, top: int, color: Sequence[int], opacity: float) -> None:
     """Paints `color` into `image` (in place) where `mask` (uint8) says, cut at the edges of the image."""
-    x0, y0 = max(left, 0), max(top, 0)
-    x1, y1 = min(left + mask.shape[1], image.shape[1]), min(top + mask.shape[0], image.shape[0])
-    if x1 <= x0 or y1 <= y0:
-        return
-    alpha = mask[y0 - top:y1 - top, x0 - left:x1 - left]
-    if opacity != 1:
-        alpha = cv2.convertScaleAbs(alpha, alpha=opacity)
-    area = image[y0:y1, x0:x1]
-    area[:] = mix(area, np.broadcast_to(np.array(color, np.uint8), area.shape).copy(), alpha)
+    alpha = mask if opacity == 1 else cv2.convertScaleAbs(mask, alpha=opacity)
+    above = np.empty((*mask.shape, 3), np.uint8)
+    above[:] = color
+    over(image, above, alpha, left, top)
 
 
 def fixed(points: np.ndarray) -> np.ndarray:

@@ -1,0 +1,142 @@
+"""make_sheets.py as a user runs it: the files it writes, that they agree, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.path import Path as Outline
+from PIL import Image
+
+import make_sheets
+from utils import config, labelme
+from utils.utils import IGNORE, NAME_CLASSES, UserError, find_images
+
+COUNT = 8
+VALUES = {**{name: index for index, name in enumerate(NAME_CLASSES)}, "_ignore_": IGNORE}
+
+
+def settings(folder: Path, **changes: object) -> config.Settings:
+    """The script's constants for small sheets in `folder`/sheets."""
+    values = {"count": COUNT, "height": 384, "output_dir": str(folder), "dataset": "sheets", "num_samples": 3}
+    return config.read(make_sheets, **{**values, **changes})
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """Relative name -> bytes of every file."""
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A data set of eight small sheets."""
+    folder = tmp_path_factory.mktemp("drawn")
+    assert make_sheets.main(settings(folder)) == 0
+    yield folder / "sheets"
+
+
+def masks(root: Path) -> list[np.ndarray]:
+    """All masks of a data set as they are on disk."""
+    return [np.asarray(Image.open(path)) for path in sorted((root / "SegmentationClass").iterdir())]
+
+
+def test_writes_the_layout(root: Path) -> None:
+    stems = [f"synthetic_{index:06d}" for index in range(COUNT)]
+    for folder, suffix in (("JPEGImages", ".jpg"), ("SegmentationClass", ".png"), ("labelme", ".json")):
+        assert sorted(path.name for path in (root / folder).iterdir()) == [stem + suffix for stem in stems]
+    lists = {path.stem: path.read_text(encoding="utf-8").split() for path in (root / "ImageSets/Segmentation").iterdir()}
+    assert sorted(lists) == ["test", "train", "trainval", "val"]
+    assert (len(lists["train"]), len(lists["val"]), lists["test"]) == (7, 1, [])  # a tenth of 8, rounded
+    assert sorted(lists["train"] + lists["val"]) == lists["trainval"] == stems
+    assert Image.open(root / "samples.png").width > 3 * 2 * 100  # three sheets, each beside its mask
+
+
+def test_images_and_masks_fit(root: Path) -> None:
+    for path in find_images(root / "JPEGImages"):
+        image, mask = Image.open(path), Image.open(root / "SegmentationClass" / f"{path.stem}.png")
+        assert image.mode == "RGB" and mask.mode == "P"
+        assert image.size == mask.size and max(image.size) == 384
+        assert mask.getpalette()[:15] == [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0, 0, 0, 128]
+
+
+def test_every_class_is_there(root: Path) -> None:
+    pixels = np.bincount(np.concatenate([mask.ravel() for mask in masks(root)]), minlength=256)
+    assert set(np.flatnonzero(pixels)) == {0, 1, 2, 3, 4, IGNORE}
+    assert pixels[0] > pixels.sum() / 2
+
+
+def test_the_converter_gives_the_same_masks(root: Path) -> None:
+    for path, mask in zip(sorted((root / "labelme").iterdir()), masks(root), strict=True):
+        annotation = labelme.read_labelme(path)
+        assert annotation.size == mask.shape
+        assert labelme.find_image(annotation).resolve() == (root / "JPEGImages" / f"{path.stem}.jpg").resolve()
+        np.testing.assert_array_equal(labelme.paint(annotation.shapes, mask.shape, VALUES, 10, 5)[0], mask)
+
+
+def test_matplotlib_fills_the_polygons_alike(root: Path) -> None:
+    for path, mask in zip(sorted((root / "labelme").iterdir()), masks(root), strict=True):
+        rows, columns = np.indices(mask.shape)
+        centres = np.stack([columns.ravel() + 0.5, rows.ravel() + 0.5], 1)
+        expected = np.zeros(mask.size, np.uint8)
+        for shape in labelme.read_labelme(path).shapes:
+            expected[Outline(shape.points).contains_points(centres)] = VALUES[shape.label]
+        assert (expected != mask.ravel()).mean() < 1e-3  # centres on an edge, where an edge leaves the picture
+
+
+def test_same_seed_same_bytes_with_any_workers(root: Path, tmp_path: Path) -> None:
+    make_sheets.main(settings(tmp_path, num_workers=2))
+    assert contents(tmp_path / "sheets") == contents(root)
+
+
+def test_seeds_and_sheets_differ(root: Path, tmp_path: Path) -> None:
+    make_sheets.main(settings(tmp_path, count=1, seed=1, num_samples=0))
+    names = [path.read_bytes() for path in (root / "JPEGImages").iterdir()]
+    assert len(set(names)) == COUNT
+    assert (tmp_path / "sheets/JPEGImages/synthetic_000000.jpg").read_bytes() not in names
+    assert not (tmp_path / "sheets/samples.png").exists()
+
+
+def test_heights_and_system_fonts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_sheets.main(settings(tmp_path, count=3, height=(300, 500), fonts="system", val_share=0.0))
+    long_sides = [max(Image.open(path).size) for path in find_images(tmp_path / "sheets/JPEGImages")]
+    assert len(set(long_sides)) == 3 and 300 <= min(long_sides) and max(long_sides) <= 500
+    assert (tmp_path / "sheets/ImageSets/Segmentation/val.txt").read_bytes() == b""
+    assert "sheets per second and core" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("count", 0), ("seed", -1), ("height", 255), ("height", (600, 500)), ("jpeg_quality", (0, 90)),
+    ("jpeg_quality", (90, 40)), ("val_share", 1.0), ("num_workers", -1), ("num_samples", -1),
+])
+def test_constants_out_of_range(tmp_path: Path, name: str, value: object) -> None:
+    with pytest.raises(UserError, match=f"^{name} is ") as caught:
+        make_sheets.main(settings(tmp_path, **{name: value}))
+    assert caught.value.exit_status == 2 and not list(tmp_path.iterdir())
+
+
+def test_replaces_its_own_sheets_only_when_told(tmp_path: Path) -> None:
+    make_sheets.main(settings(tmp_path, count=2, height=256))
+    before = contents(tmp_path / "sheets")
+    with pytest.raises(UserError, match="overwrite = True"):
+        make_sheets.main(settings(tmp_path, count=1, height=256))
+    assert contents(tmp_path / "sheets") == before
+    make_sheets.main(settings(tmp_path, count=1, height=256, overwrite=True))
+    after = contents(tmp_path / "sheets")
+    assert "JPEGImages/synthetic_000001.jpg" not in after
+    assert after["JPEGImages/synthetic_000000.jpg"] == before["JPEGImages/synthetic_000000.jpg"]
+
+
+@pytest.mark.parametrize("name", [
+    "JPEGImages/K000123.jpg", "JPEGImages/synthetic_000000.tif", "SegmentationClass/synthetic_000000.jpg", "notes.md",
+    "ImageSets/Segmentation/train.txt",
+])
+def test_never_touches_files_of_others(tmp_path: Path, name: str) -> None:
+    make_sheets.main(settings(tmp_path, count=1, height=256))
+    path = tmp_path / "sheets" / name
+    path.write_text("K000123\n", encoding="utf-8")
+    before = contents(tmp_path / "sheets")
+    with pytest.raises(UserError, match="was not made by make_sheets.py"):
+        make_sheets.main(settings(tmp_path, count=1, height=256, overwrite=True))
+    assert contents(tmp_path / "sheets") == before
