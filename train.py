@@ -47,7 +47,7 @@ name_classes: tuple[str, ...] = NAME_CLASSES  # background first; the mask's pix
 input_shape: tuple[int, int] = (512, 512)     # height, width; multiples of downsample_factor
 augment_scale: tuple[float, float] = (0.25, 2.0)  # smallest and largest size of a sheet, relative to input_shape
 # ---- Network ----
-backbone: Literal["mobilenet", "xception"] = "mobilenet"  # mobilenet: small and fast; xception: 7 x as large
+backbone: Literal["mobilenet", "xception"] = "mobilenet"  # mobilenet: small and fast; xception: 9 x the weights
 downsample_factor: Literal[8, 16] = 16   # 8: finer features, more memory; 16: faster
 model_path: str = "model_data/deeplab_mobilenetv2.pth"    # start weights; "" starts without
 reinit_mismatched: bool = False     # True: layers that model_path does not fit start fresh (other classes, say)

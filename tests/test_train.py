@@ -21,7 +21,7 @@ from utils import precision, train_setup
 from utils.checkpoint import build_model, load_checkpoint
 from utils.dataloader import SheetDataset, make_loader
 from utils.distributed import Processes
-from utils.utils import UserError, pick_device
+from utils.utils import UserError
 from utils.utils_fit import run_epoch
 from utils.utils_metrics import scores
 from utils.voc import VocDataset
@@ -206,12 +206,6 @@ def test_settings_that_do_not_fit(folder, changes, sentence):
     with pytest.raises(UserError, match=sentence):
         train.main(train_settings(folder, **changes))
     assert not list((folder / "logs").glob("*.pth"))
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
-def test_no_cuda():
-    with pytest.raises(UserError, match='device is "cuda" and PyTorch finds no CUDA GPU'):
-        pick_device("cuda")
 
 
 def test_resuming_what_cannot_be_resumed(folder):

@@ -194,6 +194,9 @@ def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool
         lay(kit, canvas, layout, mark, CORNERS + ANYWHERE, weight=0.4, tilt=3, shadow=0.0)
     if kit.chance(0.35):
         lay(kit, canvas, layout, distractors.packet(kit, color), CORNERS + ANYWHERE, 0.05)
+    measured, early = not strips or kit.chance(0.08), kit.chance(0.12)  # early: leaves may lie over the ruler
+    if measured and early:
+        measure(kit, canvas, layout)
     plants.press(kit, canvas, specimen)
     for _ in range(int(rng.integers(0, 12)) if kit.chance(0.6) else 0):
         tape(kit, canvas, specimen, layout.area)
@@ -211,12 +214,17 @@ def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool
         card = barcodes.sticker(kit)
         card = card.turned(kit.pick((1, 3))) if kit.chance(0.06) else card
         lay(kit, canvas, layout, card, CORNERS + ((1.0, 0.75), (0.9, 0.8), (0.5, 1.0), (0.6, 0.97), (0.0, 0.8)), 0.03)
-    if not strips or kit.chance(0.08):
-        for maker, share in ((charts.chart, 0.72), (scales.scale, 0.72), (charts.chart, 0.04), (scales.scale, 0.05)):
-            if kit.chance(share):
-                card = maker(kit)
-                card = card.turned(kit.pick((1, 3, 2))) if kit.chance(0.6) else card
-                lay(kit, canvas, layout, card, CORNERS + ANYWHERE, 0.04)
+    if measured and not early:
+        measure(kit, canvas, layout)
+
+
+def measure(kit: Kit, canvas: Canvas, layout: Layout) -> None:
+    """Lays a colour chart, a scale, both or neither on the sheet."""
+    for maker, share in ((charts.chart, 0.72), (scales.scale, 0.72), (charts.chart, 0.04), (scales.scale, 0.05)):
+        if kit.chance(share):
+            card = maker(kit)
+            card = card.turned(kit.pick((1, 3, 2))) if kit.chance(0.6) else card
+            lay(kit, canvas, layout, card, CORNERS + ANYWHERE, 0.04)
 
 
 def stamp_over(kit: Kit, canvas: Canvas, layout: Layout) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,17 @@ from utils.sheets.strokes import Drawing
 PRESSED: tuple[Color, ...] = ((94, 98, 52), (72, 80, 42), (112, 104, 58), (126, 108, 62), (104, 76, 46), (84, 58, 38),
                               (64, 50, 38), (140, 122, 72), (58, 66, 44), (122, 128, 84), (150, 142, 104),
                               (100, 92, 74), (46, 40, 34), (86, 116, 60), (176, 158, 104), (108, 112, 98))
+
+
+class Pattern(NamedTuple):
+    """A bent leaf one long: all its points (n, 2),
+    and which of them are margin, one half (of a blade), midrib and side veins."""
+
+    points: np.ndarray
+    margin: slice
+    half: slice
+    midrib: slice
+    side: slice
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,7 @@ class LeafKind:
     color: Color
     spread: float  # how much leaves differ in colour
     holes: float  # share of leaves with holes
+    patterns: dict[tuple[int, int], Pattern] = field(default_factory=dict)  # those drawn so far
 
     @classmethod
     def random(cls, kit: Kit) -> LeafKind:
@@ -53,10 +66,8 @@ class LeafKind:
         )
 
 
-def outline(kit: Kit, kind: LeafKind, pixels: float) -> np.ndarray:
-    """The margin of a leaf one long, (n, 2), from the stalk at (0, 0) to the tip and back; fine enough for a leaf
-    of `pixels` pixels."""
-    count = int(np.clip(pixels, 24, 160 if kind.teeth else 60)) // 2 * 2
+def outline(kit: Kit, kind: LeafKind, count: int) -> np.ndarray:
+    """The margin of a leaf one long, about `count` points (n, 2), from the stalk at (0, 0) to the tip and back."""
     if kind.shape == "palm":
         angle = np.linspace(-np.pi * 0.92, np.pi * 0.92, count)
         lobes = np.abs(np.cos(angle * kind.lobes / 2)) ** 0.8
@@ -91,11 +102,29 @@ def ribs(kind: LeafKind) -> np.ndarray:
         ends = np.stack([0.42 + 0.4 * np.cos(angle), np.sin(angle) * 0.4 * kind.width], 1)
         first = np.broadcast_to((0.12, 0.0), ends.shape)
         return np.stack([first, (first + ends) / 2, ends], 1)
-    at = np.repeat(np.linspace(0.08, 0.85, kind.veins), 2)
-    side = np.tile([-1.0, 1.0], kind.veins)
-    reach = np.sin(np.pi * at ** kind.belly) ** 0.85 * kind.width * 0.85 * (1 - kind.lobe * 0.5) * side
-    lines = np.array([at, 0 * at, at + 0.05, reach * 0.5, np.minimum(at + 0.14, 0.97), reach])
-    return lines.T.reshape(-1, 3, 2)
+    foot = np.repeat(np.linspace(0.06, 0.8, kind.veins), 2)
+    end = np.minimum(foot + 0.14, 0.95)
+    reach = np.sin(np.pi * end ** kind.belly) ** 0.85 * kind.width * 0.8 * (1 - kind.lobe * 0.6)
+    reach *= np.tile([-1.0, 1.0], kind.veins)
+    return np.array([foot, 0 * foot, foot + 0.05, reach * 0.5, end, reach]).T.reshape(-1, 3, 2)
+
+
+def pattern(kit: Kit, kind: LeafKind, pixels: float) -> Pattern:
+    """One of five leaves of a species, fine enough for a leaf of `pixels` pixels; each is worked out only once."""
+    count = 160 if pixels > 80 and kind.teeth else 60 if pixels > 24 else 24
+    key = (int(kit.rng.integers(5)), count)
+    if key not in kind.patterns:
+        margin = outline(kit, kind, count)
+        middle = 0 if kind.shape == "palm" else len(margin) // 2
+        midrib = np.stack([np.linspace(0, 0.96, 9), np.zeros(9)], 1)
+        # back from the tip to the stalk, then forth: so that the second half is a polygon of its own
+        parts = (margin[middle:], [[0, 0]], margin[:middle], [[1, 0]] if middle else np.empty((0, 2)), midrib,
+                 ribs(kind).reshape(-1, 2))
+        ends = np.cumsum([len(part) for part in parts]).tolist()
+        points = bend(np.concatenate(parts), kit.rng.normal(0, 0.35) + 1e-3)
+        kind.patterns[key] = Pattern(points, slice(0, ends[3]), slice(ends[0], ends[3]),
+                                     slice(ends[3], ends[4]), slice(ends[4], ends[5]))
+    return kind.patterns[key]
 
 
 def draw_leaf(kit: Kit, drawing: Drawing, kind: LeafKind, start: np.ndarray, angle: float, length: float) -> None:
@@ -105,34 +134,27 @@ def draw_leaf(kit: Kit, drawing: Drawing, kind: LeafKind, start: np.ndarray, ang
     stalk = start + heading * kind.stalk * length
     tilt = rng.choice([-1, 1]) * rng.uniform(0.55, 1.0)  # seen a little from the side
     turn = np.array([heading, np.array([-heading[1], heading[0]]) * tilt]) * length
-    curve = rng.normal(0, 0.35) + 1e-3
-
-    def place(points: np.ndarray) -> np.ndarray:
-        return bend(points, curve) @ turn + stalk
-
+    pixels = length * drawing.scale
+    leaf = pattern(kit, kind, pixels)
+    points = leaf.points @ turn + stalk
     color = vary(rng, kind.color, kind.spread)
     dark = tuple(int(channel * 0.68) for channel in color)
     light, catch = rng.uniform(1.12, 1.3), rng.uniform(0.9, 1.08)
     vein = tuple(int(min(255, channel * light + 8)) for channel in color) if kit.chance(0.6) else dark
     if kind.stalk:
         drawing.lines([np.array([start, stalk])], dark, 0.07)
-    pixels = length * drawing.scale
-    flat = outline(kit, kind, pixels)
-    margin = place(flat)
-    drawing.fill(margin, color)
-    drawing.lines([margin], dark, 0.02, closed=True)
+    drawing.fill(points[leaf.margin], color)
+    drawing.lines([points[leaf.margin]], dark, 0.02, closed=True)
     if pixels < 14:
         return
     if kind.shape == "blade" and kit.chance(0.7):  # the other half catches the light differently
-        half = np.concatenate([flat[: len(flat) // 2], [[1, 0], [0, 0]]])
-        drawing.fill(place(half), tuple(int(min(channel * catch, 255)) for channel in color))
-    drawing.vein([place(np.stack([np.linspace(0, 0.96, 9), np.zeros(9)], 1))], vein, 0.035 + 0.003 * length)
+        drawing.fill(points[leaf.half], tuple(int(min(channel * catch, 255)) for channel in color))
+    drawing.vein([points[leaf.midrib]], vein, 0.035 + 0.003 * length)
     if pixels > 40:
-        side = ribs(kind)
-        drawing.vein(list(place(side.reshape(-1, 2)).reshape(side.shape)), vein, 0.015 + 0.0015 * length)
+        drawing.vein(list(points[leaf.side].reshape(-1, 3, 2)), vein, 0.015 + 0.0015 * length)
     if rng.random() < kind.holes:
         around = np.linspace(0, 6.2, 9)
         circle = np.stack([np.cos(around), np.sin(around)], 1)
         for _ in range(int(rng.integers(1, 5))):
             middle = np.array([rng.uniform(0.15, 0.85), rng.uniform(-0.6, 0.6) * kind.width])
-            drawing.erase(place(middle + circle * rng.uniform(0.01, 0.07) * rng.uniform(0.5, 1, (9, 1))))
+            drawing.erase((middle + circle * rng.uniform(0.01, 0.07) * rng.uniform(0.5, 1, (9, 1))) @ turn + stalk)

@@ -62,8 +62,7 @@ def phrase(kit: Kit, words: int = 8) -> str:
     """A line about place and habitat of about `words` words."""
     parts: list[str] = []
     while sum(len(part.split()) for part in parts) < words:
-        parts.append(kit.pick((kit.pick(PHRASE), f"{kit.pick(PLACE)}, {kit.pick(REGION)}", f"{words - 3} km from {kit.pick(PLACE)}"),
-                              (5, 2, 1)))
+        parts.append(kit.pick((kit.pick(PHRASE), f"{kit.pick(PLACE)}, {kit.pick(REGION)}", f"{kit.rng.integers(1, 30)} km from {kit.pick(PLACE)}"), (5, 2, 1)))
     return ", ".join(parts)
 
 

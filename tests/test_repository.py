@@ -1,0 +1,129 @@
+"""What a fresh clone promises: documents that agree with the code, data and weights that work as they are."""
+
+import ast
+import re
+import runpy
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import predict
+import train
+from deeplab import DeeplabV3
+from helpers import ROOT
+from utils import config
+from utils.image_io import read_image, read_mask
+from utils.preflight import preflight
+from utils.utils import NAME_CLASSES, default_colors, find_images
+from utils.voc import VocDataset
+
+SCRIPTS = sorted(path.name for path in ROOT.glob("*.py") if path.name != "deeplab.py")
+READMES = ("README.md", "README.CN.md")
+
+
+def imports(path: Path) -> set[str]:
+    """Names of the modules that a Python file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module)
+    return found
+
+
+def test_imports_point_one_way():
+    scripts = {Path(name).stem for name in SCRIPTS}
+    forbidden = {"nets": {"utils", "deeplab"} | scripts, "utils": {"deeplab"} | scripts}
+    for folder, names in forbidden.items():
+        for path in (ROOT / folder).rglob("*.py"):
+            assert not {name.split(".")[0] for name in imports(path)} & names, path
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_script_has_a_block_of_commented_constants(script):
+    source = (ROOT / script).read_text(encoding="utf-8")
+    settings = config.read(ROOT / script)
+    lines = source.splitlines()
+    for name, (first, last) in config.constants(source).items():
+        assert any("#" in line for line in lines[first - 1:last]) or name in ("output_dir", "out_dir"), name
+    assert len(settings.to_dict()) >= 3
+    assert ast.get_docstring(ast.parse(source))
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_readmes_name_real_constants_and_files(readme):
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    for script, *arguments in re.findall(r"python (\w+\.py)((?: --\w+=\S+)*)", text):
+        known = config.constants((ROOT / script).read_text(encoding="utf-8"))
+        for name in re.findall(r"--(\w+)=", arguments[0]):
+            assert name in known, f"{script} --{name}"
+    for path in re.findall(r"\]\(([\w./]+)\)", text):
+        assert (ROOT / path).exists(), path
+    assert "RESULTS_TABLE" not in text
+
+
+def test_both_readmes_have_the_same_commands_and_tables():
+    english, chinese = ((ROOT / name).read_text(encoding="utf-8") for name in READMES)
+    for pattern in (r"```(?:bibtex)?\n(.*?)```", r"^(\| `[^|]*)\|", r"^(#+) "):
+        found = [re.findall(pattern, text, re.DOTALL if "```" in pattern else re.MULTILINE) for text in (english, chinese)]
+        assert found[0] == found[1] and found[0], pattern
+
+
+def test_ci_runs_the_readmes_two_commands():
+    pattern = re.search(r"grep -E '(.*)' README.md", (ROOT / ".ci" / "run").read_text()).group(1)
+    commands = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if re.match(pattern, line)]
+    assert commands == [
+        "python -m pip install -r requirements.txt && python predict.py",
+        "python -m pip install -r requirements-test.txt && python -m pytest",
+    ]
+
+
+def test_tree_lists_the_tracked_files():
+    tree = runpy.run_path(str(ROOT / ".ci" / "tree.py"))
+    try:
+        paths = tree["tracked"](ROOT)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no git checkout")
+    assert (ROOT / "tree.txt").read_text(encoding="utf-8").splitlines() == tree["lines"](paths)
+
+
+def test_the_demo_data_set_is_ready_to_train_on():
+    settings = config.read(ROOT / "train.py")
+    data = VocDataset(ROOT / settings.dataset_path, settings.dataset)
+    stems = data.stems("train") + data.stems("val")
+    assert 12 <= len(stems) <= 24 and len(set(stems)) == len(stems)
+    pixels = preflight(data, stems, len(NAME_CLASSES), progress=False)
+    assert (pixels.sum(0) > 0).all()
+
+
+def test_train_runs_as_cloned(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    changes = {"input_shape": (64, 64), "unfreeze_epoch": 1, "save_dir": str(tmp_path), "device": "cpu"}
+    assert train.main(config.read(ROOT / "train.py", **changes)) == 0
+    assert (tmp_path / "best_epoch_weights.pth").is_file()
+
+
+def test_the_weights_find_the_objects_of_the_demo_sheets(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    settings = config.read(ROOT / "predict.py")
+    model = DeeplabV3(settings.model_path, device="cpu")
+    assert tuple(model.name_classes) == NAME_CLASSES and model.colors == default_colors(len(NAME_CLASSES))
+    data = VocDataset(ROOT / "herbarium_sheets", "demo")
+    stem = data.stems("val")[0]
+    truth, found = read_mask(data.mask(stem)), model.segment(read_image(data.images()[stem]))
+    assert (truth == found)[truth != 255].mean() > 0.8
+    assert (ROOT / settings.model_path).stat().st_size <= 13_000_000
+
+
+def test_predict_runs_as_cloned(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert predict.main(config.read(ROOT / "predict.py", output_dir=str(tmp_path), device="cpu")) == 0
+    sheets = find_images(ROOT / "img")
+    assert 2 <= len(sheets) <= 3
+    for sheet in sheets:
+        mask = read_mask(tmp_path / "masks" / f"{sheet.stem}.png")
+        assert mask.shape == read_image(sheet).shape[:2] == read_image(tmp_path / sheet.name).shape[:2]
+        assert len(np.unique(mask)) >= 3
