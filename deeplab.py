@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from utils.checkpoint import build_model, load_checkpoint
 from utils.drawing import Region, count_pixels, draw, find_regions
 from utils.image_io import MODES_8BIT, pillow_to_rgb, to_uint8
-from utils.letterbox import letterbox, unletterbox_classes
+from utils.letterbox import letterbox, tight_shape, unletterbox_classes
 from utils.objects import MIN_AREA
 from utils.precision import choose_precision
 from utils.utils import UserError, pick_device
@@ -69,7 +69,8 @@ class DeeplabV3:
         Raises UserError for any other image.
         """
         pixels = to_uint8(rgb_array(image))
-        boxed, placement = letterbox(pixels, self.input_shape)
+        shape = tight_shape(pixels.shape[:2], self.input_shape, self.checkpoint["downsample_factor"])
+        boxed, placement = letterbox(pixels, shape)
         logits = self.precision.forward(self.model, torch.from_numpy(boxed)[None].to(self.device))
         return unletterbox_classes(logits[0], placement, pixels.shape[:2])
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from utils.letterbox import Placement, letterbox, letterbox_mask, network_input, place, unletterbox_classes
+from utils.letterbox import Placement, letterbox, letterbox_mask, network_input, place, tight_shape, unletterbox_classes
 
 
 @pytest.mark.parametrize(("size", "shape", "expected"), [
@@ -18,6 +18,19 @@ from utils.letterbox import Placement, letterbox, letterbox_mask, network_input,
 ])
 def test_place(size, shape, expected):
     assert place(size, shape) == Placement(*expected)
+
+
+@pytest.mark.parametrize(("size", "shape", "expected"), [
+    ((5616, 3744), (512, 512), (512, 352)),  # 512 x 341.3
+    ((3744, 5616), (512, 512), (352, 512)),
+    ((100, 100), (512, 384), (384, 384)),
+    ((4000, 10), (512, 512), (512, 16)),
+    ((300, 299), (96, 96), (96, 96)),
+])
+def test_tight_shape_scales_alike_and_drops_the_bars(size, shape, expected):
+    tight = tight_shape(size, shape, 16)
+    assert tight == expected
+    assert place(size, tight)[2:] == place(size, shape)[2:]
 
 
 def test_letterbox_has_grey_bars_and_the_mask_ignored_ones():

@@ -46,7 +46,8 @@ def test_writes_the_layout(root: Path) -> None:
     stems = [f"synthetic_{index:06d}" for index in range(COUNT)]
     for folder, suffix in (("JPEGImages", ".jpg"), ("SegmentationClass", ".png"), ("labelme", ".json")):
         assert sorted(path.name for path in (root / folder).iterdir()) == [stem + suffix for stem in stems]
-    lists = {path.stem: path.read_text(encoding="utf-8").split() for path in (root / "ImageSets/Segmentation").iterdir()}
+    paths = (root / "ImageSets/Segmentation").iterdir()
+    lists = {path.stem: path.read_text(encoding="utf-8").split() for path in paths}
     assert sorted(lists) == ["test", "train", "trainval", "val"]
     assert (len(lists["train"]), len(lists["val"]), lists["test"]) == (7, 1, [])  # a tenth of 8, rounded
     assert sorted(lists["train"] + lists["val"]) == lists["trainval"] == stems

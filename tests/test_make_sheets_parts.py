@@ -10,7 +10,8 @@ import pytest
 import zxingcpp
 
 from utils.polygons import fill_polygon
-from utils.sheets import barcodes, camera, charts, compose, distractors, labels, paper, plants, scales, write
+from utils.sheets import barcodes, camera, charts, compose, distractors, labels, paper, plants, scales
+from utils.sheets import stationery, write
 from utils.sheets.draw import Canvas, Card, Kit, Shape
 from utils.sheets.fonts import find_fonts
 from utils.sheets.strokes import Drawing
@@ -71,15 +72,17 @@ def test_barcode_in_a_label_is_marked_tightly() -> None:
 
 
 def test_barcodes_of_a_whole_photograph_are_read() -> None:
-    image, shapes = compose.compose(np.random.default_rng(11), FONTS, 3000)
-    codes = [shape for shape in shapes if shape.label == "Barcode"]
-    read = 0
-    for shape in codes:
-        x0, y0 = np.maximum(shape.points.min(0).astype(int) - 20, 0)
-        x1, y1 = shape.points.max(0).astype(int) + 20
-        texts = [code.text for code in zxingcpp.read_barcodes(np.ascontiguousarray(image[y0:y1, x0:x1]))]
-        read += shape.note.split(" ", 1)[1] in texts
-    assert len(codes) >= 2 and read >= 0.6 * len(codes)  # one may be too small, or lie under something
+    read: list[bool] = []
+    for seed in range(6):
+        image, shapes = compose.compose(np.random.default_rng(seed), FONTS, 3000)
+        for shape in (shape for shape in shapes if shape.label == "Barcode"):
+            x0, y0 = np.maximum(shape.points.min(0).astype(int) - 20, 0)
+            x1, y1 = shape.points.max(0).astype(int) + 20
+            texts = [code.text for code in zxingcpp.read_barcodes(np.ascontiguousarray(image[y0:y1, x0:x1]))]
+            read.append(shape.note.split(" ", 1)[1] in texts)
+        if len(read) >= 4:
+            break
+    assert len(read) >= 4 and np.mean(read) >= 0.5  # some are too small, blurred or cut off
 
 
 # --- geometry
@@ -156,7 +159,7 @@ def test_polygons_are_cut_at_the_edges() -> None:
 def test_torn_label_keeps_its_polygon() -> None:
     card = Card(6, 4, 40.0, (240, 240, 230))
     card.mark("Label")
-    labels.torn(make_kit(1), card)
+    stationery.torn(make_kit(1), card)
     assert 0.9 < (card.alpha > 127).mean() < 1.0
     assert overlap(card.alpha > 127, filled(card.shapes[0], card.alpha.shape)) > 0.98
 
@@ -218,11 +221,11 @@ def test_each_label_carries_ink_on_paper(kind: Callable) -> None:
 
 
 def test_labels_are_marked_whole_unless_torn() -> None:
-    cards = [labels.label(make_kit(seed), (238, 232, 215), main=seed % 2 == 0) for seed in range(60)]
+    cards = [labels.label(make_kit(seed, 20.0), (238, 232, 215), main=seed % 2 == 0) for seed in range(150)]
     assert {shape.label for card in cards for shape in card.shapes} == {"Label", "Barcode"}
     for card in cards:
         assert card.shapes[0].label == "Label"
-        assert overlap(filled(card.shapes[0], card.alpha.shape), card.alpha > 127) > 0.99
+        assert overlap(filled(card.shapes[0], card.alpha.shape), card.alpha > 127) > 0.9
 
 
 @pytest.mark.parametrize("kind", [charts.checker, charts.two_rows, charts.mini, charts.control_strip, charts.grey_scale,
@@ -235,8 +238,8 @@ def test_each_chart_is_one_card_of_patches(kind: Callable) -> None:
         assert len(np.unique(card.image[::4, ::4].reshape(-1, 3) // 24, axis=0)) >= 4
 
 
-@pytest.mark.parametrize("kind", [scales.box_ruler, scales.checkered, scales.tick_ruler, scales.slip, scales.patch_ruler,
-                                  scales.patch_card])
+@pytest.mark.parametrize("kind", [scales.box_ruler, scales.checkered, scales.tick_ruler, scales.slip,
+                                  scales.patch_ruler, scales.patch_card])
 def test_each_scale_has_marks(kind: Callable) -> None:
     for seed in range(6):
         card = kind(make_kit(seed))

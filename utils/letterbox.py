@@ -34,6 +34,16 @@ def place(size: tuple[int, int], shape: tuple[int, int]) -> Placement:
     return Placement((shape[0] - height) // 2, (shape[1] - width) // 2, height, width)
 
 
+def tight_shape(size: tuple[int, int], shape: tuple[int, int], stride: int) -> tuple[int, int]:
+    """The smallest shape for an image of `size` (both height, width) that scales it as `shape` does: hardly any bars.
+
+    Multiples of `stride`, where `shape` has them too.
+    """
+    placement = place(size, shape)
+    height, width = (-(-side // stride) * stride for side in placement[2:])
+    return min(height, shape[0]), min(width, shape[1])
+
+
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """`image` uint8 (H, W, 3) at `size` (height, width): averaged over areas when it shrinks, else bilinear."""
     shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]

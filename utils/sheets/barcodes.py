@@ -83,7 +83,7 @@ def linear_sticker(kit: Kit, name: str, text: str) -> Card:
         heading = heading.upper() if kit.chance(0.6) else heading
         printed(kit, card, heading, width / 2, y, line, accent, path=bold, align=0.5, limit=width - 2 * margin)
         y += line * 1.15
-    bars = height - y - (line * 1.25 if below else 0) - margin * height / width
+    bars = height - y - (line * 1.4 if below else 0) - margin * height / width
     inset = rng.uniform(margin, width * 0.2)
     draw_symbol(card, name, text, inset, y + 0.02, width - 2 * inset, max(bars, 0.25), ink)
     if below:

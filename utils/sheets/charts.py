@@ -143,9 +143,11 @@ def control_strip(kit: Kit) -> Card:
         ink = (235, 235, 235) if kit.chance(0.6) else (18, 18, 18)
         printed(kit, card, "Color Control Patches", left + 0.3, head * 0.15, min(0.7, head * 0.35), ink, "sans")
         step = (width - left - right) / len(CONTROL)
+        path = kit.pick(kit.fonts.files["sans"][:2])
         names = "Blue Cyan Green Yellow Red Magenta White 3/Color Black".split()
         for index, name in enumerate(names):
-            printed(kit, card, name, left + (index + 0.5) * step, head - 0.55, 0.34, ink, "sans", align=0.5)
+            printed(kit, card, name, left + (index + 0.5) * step, head - 0.55, 0.34, ink, path=path,
+                    align=0.5)
     card.mark("Color chart")
     return card
 
@@ -166,9 +168,10 @@ def grey_scale(kit: Kit) -> Card:
     if head > 0.8:
         ink = (235, 235, 235) if kit.chance(0.6) else (18, 18, 18)
         printed(kit, card, "Gray Scale", 0.4, head * 0.12, min(0.8, head * 0.4), ink, "sans")
+        path = kit.pick(kit.fonts.files["sans"][:2])
         for index in range(steps):
             sign = {0: "A", steps // 3: "M", 2 * steps // 3: "B"}.get(index, str(index))
-            printed(kit, card, sign, 0.2 + (index + 0.5) * (width - 0.4) / steps, head - 0.5, 0.32, ink, "sans",
+            printed(kit, card, sign, 0.2 + (index + 0.5) * (width - 0.4) / steps, head - 0.5, 0.32, ink, path=path,
                     align=0.5)
         for index, color in enumerate(((0, 150, 215), (245, 215, 0), (215, 20, 120))[:int(rng.integers(0, 4))]):
             card.disc(width * 0.62 + index * 0.9, head * 0.3, 0.28, color)

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from utils.sheets import barcodes, camera, charts, distractors, labels, paper, plants, scales
-from utils.sheets.draw import Canvas, Card, Color, Kit, Shape, rotation, vary
+from utils.sheets.draw import Canvas, Card, Color, Kit, Shape, vary
 from utils.sheets.fonts import Fonts
 
 CARD_SCALE = 60.0  # cards are drawn with at least that many pixels per cm and shrunk: small text stays smooth
@@ -24,7 +25,8 @@ STRIPS: tuple[tuple[tuple[Maker, ...], float], ...] = (
     ((charts.mini, scales.checkered), 1), ((charts.mini, scales.checkered, charts.mini, scales.checkered), 1),
     ((scales.checkered,), 0.7), ((scales.tick_ruler,), 4), ((scales.tick_ruler, charts.two_rows), 1),
     ((scales.border_scale,), 1), ((distractors.nameplate, scales.border_scale), 1.5),
-    ((charts.two_rows, charts.two_rows, scales.box_ruler), 1.5), ((scales.box_ruler, charts.two_rows, charts.two_rows), 1.5),
+    ((charts.two_rows, charts.two_rows, scales.box_ruler), 1.5),
+    ((scales.box_ruler, charts.two_rows, charts.two_rows), 1.5),
     ((charts.checker, scales.box_ruler), 2), ((charts.grey_scale, charts.checker, scales.box_ruler), 0.7),
     ((charts.checker,), 1), ((scales.patch_card,), 0.5), ((distractors.nameplate,), 0.5),
     ((distractors.plain_strip, scales.box_ruler), 0.4),
@@ -76,11 +78,11 @@ def compose(rng: np.random.Generator, fonts: Fonts, height: int) -> tuple[np.nda
     left, top, right, bottom = margins
     photo = (sheet_size[0] + left + right, sheet_size[1] + top + bottom)
     scale = height / max(photo)
-    kit = Kit(rng, fonts, scale * np.ceil(CARD_SCALE / scale) if scale < CARD_SCALE else scale)
+    kit = Kit(rng, fonts, scale * math.ceil(CARD_SCALE / scale))
     size = (round(photo[1] * scale), round(photo[0] * scale))
     canvas = Canvas(np.empty((*size, 3), np.uint8), scale)
-    dark = any(side in strips for side in ("top", "left", "right", "bottom"))
-    paper.table(kit, canvas, kit.pick(tuple(paper.TABLES), (10, 2, 1, 1, 1, 1, 2) if dark else (3, 2, 1, 1, 1, 1, 3)))
+    often = (10, 2, 1, 1, 1, 1, 2) if strips else (3, 2, 1, 1, 1, 1, 3)
+    paper.table(kit, canvas, kit.pick(tuple(paper.TABLES), often))
     color = vary(rng, kit.pick(paper.SHEETS, (6, 6, 4, 2, 1, 2, 1, 3, 2, 1)), 5)
     sheet: Box = (left, top, *sheet_size)
     angle = float(rng.normal(0, 0.6)) if kit.chance(0.7) else 0.0
@@ -175,7 +177,8 @@ ANYWHERE = ((0.5, 0.5), (0.1, 0.3), (0.9, 0.3), (0.1, 0.7), (0.9, 0.7), (0.5, 0.
 def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool) -> None:
     """Lays everything that belongs on the sheet: marks and packets, labels, the plants, barcodes, chart and scale."""
     rng, specimen = kit.rng, layout.specimen
-    wanted = [labels.label(kit, color, index == 0) for index in range(int(kit.pick(range(1, 9), (5, 6, 4, 2, 1, .6, .4, .3))))]
+    count = int(kit.pick(range(1, 9), (5, 6, 4, 2, 1, 0.6, 0.4, 0.3)))
+    wanted = [labels.label(kit, color, index == 0) for index in range(count)]
     above: list[tuple[Card, Box, float]] = []
     for index, card in enumerate(wanted):
         if kit.chance(0.05):
@@ -194,7 +197,8 @@ def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool
         lay(kit, canvas, layout, mark, CORNERS + ANYWHERE, weight=0.4, tilt=3, shadow=0.0)
     if kit.chance(0.35):
         lay(kit, canvas, layout, distractors.packet(kit, color), CORNERS + ANYWHERE, 0.05)
-    measured, early = not strips or kit.chance(0.08), kit.chance(0.12)  # early: leaves may lie over the ruler
+    measured = not strips or kit.chance(0.08)
+    early = kit.chance(0.12)  # leaves may lie over the ruler
     if measured and early:
         measure(kit, canvas, layout)
     plants.press(kit, canvas, specimen)
@@ -244,7 +248,8 @@ def tape(kit: Kit, canvas: Canvas, specimen: plants.Specimen, area: Box) -> None
 
 def neighbour(kit: Kit, canvas: Canvas, photo: Sequence[float]) -> None:
     """Lets a sliver of another sheet reach into the photograph, as IGNORE."""
-    card = Card(kit.rng.uniform(0.3, 1.2), photo[1] * kit.rng.uniform(0.3, 1.0), kit.scale, vary(kit.rng, (238, 232, 218), 10))
+    color = vary(kit.rng, (238, 232, 218), 10)
+    card = Card(kit.rng.uniform(0.3, 1.2), photo[1] * kit.rng.uniform(0.3, 1.0), kit.scale, color)
     card.mark(distractors.IGNORED)
     x = kit.pick((card.width / 2 - 0.1, photo[0] - card.width / 2 + 0.1))
     canvas.paste(card, x, photo[1] * kit.rng.uniform(0.2, 0.8), kit.rng.normal(0, 1), 0.2)

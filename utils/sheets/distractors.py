@@ -48,8 +48,8 @@ def stamp(kit: Kit) -> Card:
     elif kind == "oval":
         angle = np.linspace(0, 2 * np.pi, 48)
         for size in (1.0, 0.88)[:int(rng.integers(1, 3))]:
-            card.line(middle + np.stack([np.cos(angle), np.sin(angle)], 1) * (width / 2 * size, height / 2 * size), color,
-                      line)
+            ring = np.stack([np.cos(angle), np.sin(angle)], 1) * (width / 2 * size, height / 2 * size)
+            card.line(middle + ring, color, line)
     elif kind == "diamond":
         card.line(middle + np.array([(-1, 0), (0, -1), (1, 0), (0, 1)]) * (width / 2, height / 2), color, line, True)
     room = width * (0.6 if kind in ("oval", "diamond") else 0.88)
@@ -82,7 +82,8 @@ def note(kit: Kit) -> Card:
 def packet(kit: Kit, sheet: Color) -> Card:
     """A fragment packet or envelope: folded paper without text, sometimes clear and with something in it."""
     rng = kit.rng
-    color = vary(rng, np.asarray(sheet) + rng.uniform(-25, 14), 4) if kit.chance(0.7) else vary(rng, (214, 196, 158), 12)
+    alike = kit.chance(0.7)
+    color = vary(rng, np.asarray(sheet) + rng.uniform(-25, 14), 4) if alike else vary(rng, (214, 196, 158), 12)
     card = Card(rng.uniform(4, 11), rng.uniform(4, 13), kit.scale, color)
     width, height = card.width, card.height
     fold = tuple(int(channel * rng.uniform(0.86, 0.97)) for channel in color)
@@ -120,7 +121,8 @@ def photograph(kit: Kit) -> Card:
     if kit.chance(0.5):
         sky = np.clip(np.linspace(215, 120, size[0])[:, None] + smooth_noise(rng, size, 3) * 25, 0, 255)
         ground = smooth_noise(rng, size, 10) * 40 + 90
-        picture = np.where(np.arange(size[0])[:, None] < size[0] * (0.5 + 0.12 * smooth_noise(rng, size, 2)), sky, ground)
+        horizon = size[0] * (0.5 + 0.12 * smooth_noise(rng, size, 2))
+        picture = np.where(np.arange(size[0])[:, None] < horizon, sky, ground)
         tint = (1.0, 0.95, 0.85) if kit.chance(0.5) else rng.uniform(0.7, 1.1, 3)
         inner.image[:] = np.clip(picture[..., None] * tint, 0, 255).astype(np.uint8)
     else:
@@ -135,9 +137,11 @@ def photograph(kit: Kit) -> Card:
 def plain_strip(kit: Kit) -> Card:
     """Cardboard, dark paper or tape: a rectangle of one colour, plain background."""
     rng = kit.rng
-    color = kit.pick(((34, 32, 32), (150, 122, 86), (196, 178, 140), (232, 228, 214), (90, 92, 96), (120, 40, 36)))
+    colors = ((34, 32, 32), (150, 122, 86), (196, 178, 140), (232, 228, 214), (90, 92, 96), (120, 40, 36))
+    color = kit.pick(colors)
     long = kit.chance(0.7)
-    card = Card(rng.uniform(2, 12), rng.uniform(0.3, 1.2) if long else rng.uniform(1, 5), kit.scale, vary(rng, color, 8))
+    height = rng.uniform(0.3, 1.2) if long else rng.uniform(1, 5)
+    card = Card(rng.uniform(2, 12), height, kit.scale, vary(rng, color, 8))
     size = card.alpha.shape
     gain = 1 + smooth_noise(rng, size, 6) * 0.04 + grain(rng, size) * 0.015
     shade(card.image, gain.astype(np.float32))

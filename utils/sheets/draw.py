@@ -96,7 +96,7 @@ class Card:
         cv2.circle(self.image, tuple(map(int, center)), radius, tuple(map(int, color)), thickness, cv2.LINE_AA, SUBPIXEL)
 
     def stain(self, mask: np.ndarray, x: float, y: float, color: Sequence[int], opacity: float = 1.0) -> None:
-        """Paints `mask` (uint8, card pixels) in one colour with its top left at (x, y) cm, cut at the card's edges."""
+        """Paints `mask` (uint8, card pixels) in one colour, its top left at (x, y) cm, cut at the edges."""
         paint(self.image, mask, round(x * self.scale), round(y * self.scale), color, opacity)
 
     def put(self, other: Card, x: float, y: float) -> None:

@@ -7,112 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from utils.sheets import barcodes, words
-from utils.sheets.draw import Card, Color, Kit, grain, shade, smooth_noise, vary, wander
+from utils.sheets.draw import Card, Color, Kit, vary, wander
+from utils.sheets.stationery import Writer, border, censor, ink, paper, paper_color, torn
 from utils.sheets.text import Hand, handwritten, printed, square_signs
-
-PAPERS: tuple[Color, ...] = ((250, 250, 247), (244, 241, 232), (235, 227, 206), (222, 208, 176), (205, 184, 144),
-                             (228, 231, 233), (214, 224, 214), (240, 236, 190), (224, 214, 206))
-COLOURED: tuple[Color, ...] = ((186, 44, 38), (222, 116, 70), (240, 214, 90), (150, 190, 120), (140, 175, 205),
-                               (236, 170, 185), (96, 140, 110), (250, 240, 140))
-
-
-def paper(kit: Kit, width: float, height: float, color: Color) -> Card:
-    """A blank label with a little texture: uneven, foxed or browned at the edges."""
-    card = Card(width, height, kit.scale, color)
-    size = card.alpha.shape
-    gain = 1 + smooth_noise(kit.rng, size, kit.rng.uniform(1, 5)) * kit.rng.uniform(0, 0.03)
-    gain += grain(kit.rng, size) * kit.rng.uniform(0.001, 0.007)
-    if kit.chance(0.25):  # browned towards the edges
-        x, y = (np.abs(np.linspace(-1, 1, count, dtype=np.float32)) for count in size[::-1])
-        far = np.maximum(x[None], y[:, None]) ** 6 * kit.rng.uniform(0.02, 0.1)
-        shade(card.image, gain - far, gain - far * 1.2, gain - far * 1.6)
-    else:
-        shade(card.image, gain)
-    return card
-
-
-def paper_color(kit: Kit, sheet: Color) -> Color:
-    """A label's colour: like the sheet it lies on (often), any paper's or a bright one."""
-    kind = kit.pick(("alike", "paper", "bright"), (4, 6, 0.6))
-    if kind == "alike":
-        return vary(kit.rng, np.asarray(sheet) + kit.rng.uniform(-8, 12), 3)
-    return vary(kit.rng, kit.pick(PAPERS), 6) if kind == "paper" else vary(kit.rng, kit.pick(COLOURED), 12)
-
-
-def border(kit: Kit, card: Card, color: Color) -> float:
-    """Draws a printed frame (or none) and gives the margin inside it in cm."""
-    kind = kit.pick(("none", "line", "double", "dots", "corner"), (11, 3, 2, 1, 1))
-    inset = kit.rng.uniform(0.12, 0.4)
-    if kind == "none":
-        return inset
-    width, height = card.width - 2 * inset, card.height - 2 * inset
-    card.rect(inset, inset, width, height, color, kit.rng.uniform(0.02, 0.07))
-    if kind == "double":
-        card.rect(inset + 0.12, inset + 0.12, width - 0.24, height - 0.24, color, 0.03)
-    elif kind == "dots":
-        for x in np.arange(inset, card.width - inset, 0.22):
-            for y in (inset + 0.13, card.height - inset - 0.13):
-                card.disc(x, y, 0.05, color)
-    elif kind == "corner":
-        for x in (inset, card.width - inset):
-            for y in (inset, card.height - inset):
-                card.disc(x, y, 0.22, color, 0.04)
-    return inset + 0.25
-
-
-def ink(kit: Kit) -> Color:
-    """A printing ink: black mostly, else brown, blue, green or red."""
-    return vary(kit.rng, kit.pick(((22, 20, 22), (50, 44, 40), (36, 44, 100), (40, 84, 56), (130, 34, 30), (110, 104, 98)),
-                                  (10, 3, 1, 1, 0.7, 1)), 6)
-
-
-class Writer:
-    """The lines of one label from the top down: printed, typed or written by one hand."""
-
-    def __init__(self, kit: Kit, card: Card, margin: float, size: float) -> None:
-        self.kit, self.card, self.margin, self.y = kit, card, margin, margin * kit.rng.uniform(0.6, 1.3)
-        self.size, self.color, self.hand = size, ink(kit), Hand.random(kit)
-        self.body = kit.pick(kit.fonts.files[kit.pick(("serif", "sans", "mono"), (4, 3, 4))][:2])
-        self.print = kit.pick(kit.fonts.files[kit.pick(("serif", "sans"))])
-        self.by_hand = kit.chance(0.35)
-
-    @property
-    def room(self) -> float:
-        """The width of a line in cm."""
-        return self.card.width - 2 * self.margin
-
-    def fits(self, lines: float = 1.0) -> bool:
-        """Whether that many more lines fit above the lower margin."""
-        return self.y + lines * self.size * 1.2 < self.card.height - self.margin * 0.6
-
-    def heading(self, text: str) -> None:
-        """A printed heading in the middle."""
-        size = self.size * self.kit.rng.uniform(1.0, 1.7)
-        text = text.upper() if self.kit.chance(0.4) else text
-        printed(self.kit, self.card, text, self.card.width / 2, self.y, size, self.color,
-                path=self.print, align=0.5, limit=self.room)
-        self.y += size * 1.25
-
-    def line(self, text: str, left: float = 0.0, align: float = 0.0) -> None:
-        """A line of the body, `left` cm in from the margin (from the right one when `align` is 1)."""
-        x, room = self.margin + left, self.room - left
-        if self.by_hand:
-            length = min(room * self.kit.rng.uniform(0.75, 1.0), len(text) * self.size * 0.45)
-            handwritten(self.kit, self.card, self.hand, x + align * (room - length), self.y + self.size * 0.85,
-                        self.size * 0.36, max(length, 0.4))
-        else:
-            x = self.margin + self.room if align else x
-            printed(self.kit, self.card, text, x, self.y, self.size, self.color, path=self.body, align=align, limit=room)
-        self.y += self.size * self.kit.rng.uniform(1.1, 1.35)
-
-    def rule(self, left: float) -> None:
-        """A ruled or dotted line under the current one, from `left` cm."""
-        y, stop = self.y + self.size * 0.95, self.card.width - self.margin
-        if self.kit.chance(0.5):
-            self.card.line(((left, y), (stop, y)), self.color, 0.02)
-        else:
-            for x in np.arange(left, stop, 0.12):
-                self.card.rect(x, y, 0.03, 0.03, self.color)
 
 
 def collection(kit: Kit, color: Color) -> Card:
@@ -133,8 +30,8 @@ def collection(kit: Kit, color: Color) -> Card:
     writer.y -= writer.size * 1.2
     writer.line(words.date(kit), card.width * 0.5, align=1.0)
     if writer.fits(1) and kit.chance(0.5):
-        printed(kit, card, kit.pick(words.INSTITUTION).upper(), card.width / 2, writer.y, writer.size * 0.8, writer.color,
-                "sans", align=0.5, limit=writer.room)
+        printed(kit, card, kit.pick(words.INSTITUTION).upper(), card.width / 2, writer.y, writer.size * 0.8,
+                writer.color, "sans", align=0.5, limit=writer.room)
     return card
 
 
@@ -188,7 +85,8 @@ def number_tag(kit: Kit, color: Color) -> Card:
     card = paper(kit, kit.rng.uniform(1.5, 4.5), kit.rng.uniform(0.7, 1.8), color)
     if kit.chance(0.4):
         card.rect(0.08, 0.08, card.width - 0.16, card.height - 0.16, ink(kit), 0.03)
-    text = kit.pick((words.number(kit), kit.pick(words.STAMP), kit.pick(words.GENUS).upper(), "No. " + words.number(kit, 4)))
+    text = kit.pick((words.number(kit), kit.pick(words.STAMP), kit.pick(words.GENUS).upper(),
+                     f"No. {words.number(kit, 4)}"))
     size = card.height * kit.rng.uniform(0.35, 0.65)
     printed(kit, card, text, card.width / 2, card.height / 2 - size * 0.6, size, ink(kit),
             kit.pick(("sans", "serif", "mono")), align=0.5, limit=card.width * 0.85)
@@ -199,8 +97,9 @@ def type_label(kit: Kit, color: Color) -> Card:
     """A label that marks a type: mostly red, large letters or the word in a frame."""
     ground = vary(kit.rng, kit.pick(((196, 50, 40), (226, 90, 60), (240, 232, 212), (236, 120, 130))), 10)
     card = paper(kit, kit.rng.uniform(3, 8), kit.rng.uniform(1.2, 4.5), ground)
-    printed(kit, card, kit.pick(("TYPE", "HOLOTYPE", "ISOTYPE", "TYPUS", "PARATYPE")), card.width / 2, card.height * 0.12,
-            min(card.height * 0.4, 0.9), (25, 20, 20), kit.pick(("sans", "serif")), align=0.5, limit=card.width * 0.9)
+    printed(kit, card, kit.pick(("TYPE", "HOLOTYPE", "ISOTYPE", "TYPUS", "PARATYPE")), card.width / 2,
+            card.height * 0.12, min(card.height * 0.4, 0.9), (25, 20, 20), kit.pick(("sans", "serif")), align=0.5,
+            limit=card.width * 0.9)
     if card.height > 2:
         hand = Hand.random(kit)
         for row in (0.65, 0.88):
@@ -296,26 +195,3 @@ def label(kit: Kit, sheet: Color, main: bool) -> Card:
     elif kit.chance(0.1):
         torn(kit, card)
     return card
-
-
-def censor(kit: Kit, card: Card) -> None:
-    """Hides a line or two under a bar of one colour."""
-    color = kit.pick(((250, 250, 250), (20, 20, 20), (150, 150, 150)))
-    for _ in range(int(kit.rng.integers(1, 3))):
-        card.rect(kit.rng.uniform(0.3, card.width / 2), kit.rng.uniform(0.3, card.height - 0.8),
-                  kit.rng.uniform(1.5, card.width / 2), 0.45, color)
-
-
-def torn(kit: Kit, card: Card) -> None:
-    """Tears the edges of a label a little; its shape follows."""
-    width, height, rng = card.width, card.height, kit.rng
-    amount = rng.uniform(0.03, 0.16)
-    corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
-    sides = [first + (second - first) * np.sort(np.append(rng.uniform(0.05, 0.95, 6), 0))[:, None]
-             for first, second in zip(corners, np.roll(corners, -1, 0))]
-    inwards = np.array([width, height]) / 2
-    outline = np.concatenate(sides)
-    outline += (inwards - outline) / np.linalg.norm(inwards - outline, axis=1)[:, None] * rng.uniform(
-        0, amount, (len(outline), 1))
-    card.cut(outline)
-    card.shapes[0] = type(card.shapes[0])("Label", outline * card.scale)

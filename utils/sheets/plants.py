@@ -101,7 +101,8 @@ def branch(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: 
             forward = np.arctan2(going[1], going[0])
             for side in ((-1, 1) if opposite else (1 if index % 2 else -1,)):
                 if depth and rng.random() < 0.25:
-                    grow(here, forward + side * rng.uniform(0.3, 0.8), reach * rng.uniform(0.3, 0.6), thick * 0.6, depth - 1)
+                    grow(here, forward + side * rng.uniform(0.3, 0.8), reach * rng.uniform(0.3, 0.6), thick * 0.6,
+                         depth - 1)
                 elif rng.random() < 0.9:
                     draw_leaf(kit, drawing, kind, here, forward + side * pitch + rng.normal(0, 0.15),
                               leaf * rng.uniform(0.6, 1.1))
@@ -129,7 +130,8 @@ def herb(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: fl
 def grass(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: float) -> None:
     """Draws a tuft of grass or sedge: long blades, culms with ears, roots."""
     rng = kit.rng
-    tone, width = vary(rng, kit.pick(((150, 140, 86), (122, 120, 66), (176, 160, 110), (104, 102, 62))), 10), rng.uniform(0.06, 0.5)
+    tone = vary(rng, kit.pick(((150, 140, 86), (122, 120, 66), (176, 160, 110), (104, 102, 62))), 10)
+    width = rng.uniform(0.06, 0.5)
     roots(kit, drawing, start, length * rng.uniform(0.05, 0.15))
     spread = rng.uniform(0.1, 0.4)
     for _ in range(int(rng.integers(5, 50))):
@@ -152,7 +154,8 @@ def grass(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: f
         for index in range(first, 50):
             turn = forward + rng.choice([-1, 1], 3) * (0.35 if dense else rng.uniform(0.3, 1.0, 3))
             way = np.stack([np.cos(turn), np.sin(turn)], 1)
-            feet = line[index] + way * (0.0 if dense else loose * (1.1 - (index - first) / (50 - first)) * rng.uniform(0, 1, (3, 1)))
+            reach = 0.0 if dense else loose * (1.1 - (index - first) / (50 - first))
+            feet = line[index] + way * reach * rng.uniform(0, 1, (3, 1))
             if not dense:
                 drawing.lines([np.array([line[index], foot]) for foot in feet], tone, 0.025)
             seeds = [np.array([foot, foot + step * grain_length]) for foot, step in zip(feet, way)]
@@ -163,8 +166,9 @@ def fern(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: fl
     """Draws fronds of a fern from one root."""
     rng = kit.rng
     tone = vary(rng, kit.pick(((84, 92, 48), (106, 96, 54), (66, 72, 44), (120, 104, 62))), 8)
-    kind = LeafKind("blade", rng.uniform(0.1, 0.25), 0.8, 0, 0, int(rng.integers(6, 16)), rng.uniform(0.3, 0.75), 6, 0.0,
-                    tone, 7, 0.0)
+    kind = LeafKind(shape="blade", width=rng.uniform(0.1, 0.25), belly=0.8, teeth=0, tooth=0.0,
+                    lobes=int(rng.integers(6, 16)), lobe=rng.uniform(0.3, 0.75), veins=6, stalk=0.0, color=tone,
+                    spread=7.0, holes=0.0)
     roots(kit, drawing, start, length * 0.15)
     pairs, wide = int(rng.integers(9, 24)), rng.uniform(0.2, 0.4)
     for _ in range(int(rng.integers(1, 6))):

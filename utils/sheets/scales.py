@@ -220,8 +220,8 @@ def patch_ruler(kit: Kit) -> Card:
     colors = [CHECKER[int(index)] for index in rng.permutation(18)]
     greys = [(level, level, level) for level in np.linspace(20, 245, max(count - 18, 4)).astype(int)]
     row = toned(kit, colors[:9] + greys + colors[9:])
-    box = (rng.uniform(0.4, 1.1), top, 0.0, tall)
-    box = (box[0], top, width - 2 * box[0], tall)
+    end = rng.uniform(0.4, 1.1)
+    box = (end, top, width - 2 * end, tall)
     patches(card, [row], box, rng.choice([0.0, 0.03]))
     if kit.chance(0.5):
         card.rect(width * 0.46, top - tall * 0.8, 1.3, tall * 1.8, (235, 235, 235))
@@ -231,8 +231,9 @@ def patch_ruler(kit: Kit) -> Card:
     for index in range(int(box[2] / 1.0)):
         if index % 2:
             card.rect(box[0] + index, height * 0.88, 1.0, height * 0.06, ink)
+    path = kit.pick(kit.fonts.files["sans"][:2])
     for x in np.arange(box[0] + 0.3, box[0] + box[2] - 0.8, 0.9):
-        printed(kit, card, words.number(kit, 4), x, top - height * 0.2, height * 0.1, ink, "sans")
+        printed(kit, card, words.number(kit, 4), x, top - height * 0.2, height * 0.1, ink, path=path)
     for x in (0.3, width / 2, width - 0.3)[:3 if kit.chance(0.7) else 0]:
         card.disc(x, height * 0.84, min(0.2, height * 0.09), dark)
     card.mark("Scale")
@@ -275,7 +276,8 @@ def border_scale(kit: Kit) -> Card:
         drawn.rect(x + index * 0.1, y - tall, line * 0.8, tall, (255, 255, 255))
     card.alpha = drawn.image[..., 0].copy()
     rows, columns = np.nonzero(card.alpha > 60)
-    left, top, right, low = (value / kit.scale for value in (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
+    left, right = columns.min() / kit.scale, (columns.max() + 1) / kit.scale
+    top, low = rows.min() / kit.scale, (rows.max() + 1) / kit.scale
     ring = 0.35
     card.mark("_ignore_", (left - ring, top - ring, right - left + 2 * ring, low - top + 2 * ring))
     card.mark("Scale", (left, top, right - left, low - top))

@@ -56,7 +56,7 @@ class Drawing:
         return points.min(0), points.max(0)
 
     def paint(self, rgba: np.ndarray, shift: np.ndarray, zoom: float) -> None:
-        """Paints all strokes into `rgba` (uint8 (H, W, 4), premultiplied), each point at `zoom` * point + `shift` cm."""
+        """Paints all strokes into `rgba` (uint8 (H, W, 4), premultiplied), moved to `zoom` * point + `shift` cm."""
         points = fixed((np.concatenate(self.points) * zoom + shift) * self.scale)
         start = 0
         for lengths, color, width, closed in self.strokes:
