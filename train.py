@@ -25,8 +25,8 @@ from utils.distributed import Processes, processes
 from utils.precision import choose_precision
 from utils.preflight import preflight
 from utils.train_setup import (
-    batch_size, check_settings, describe_run, epoch_seed, is_frozen, keep_previous, learning_rate, load_resumable, make_loss,
-    start_model,
+    batch_size, check_settings, describe_run, epoch_seed, is_frozen, keep_previous, learning_rate, load_resumable,
+    make_average, make_loss, start_model,
 )
 from utils.utils import NAME_CLASSES, UserError, default_colors, seed_everything
 from utils.utils_fit import Updates, draw_overlays, run_epoch
@@ -70,6 +70,7 @@ min_lr: float | None = None         # smallest learning rate; None: 0.01 x init_
 momentum: float = 0.9               # of SGD; Adam's first beta
 weight_decay: float = 0.0           # 1e-4 suits sgd; adam wants 0
 lr_decay_type: Literal["cos", "step"] = "cos"
+ema: float = 0.0                    # decay of a running mean of the weights, which is then evaluated and saved; 0: none
 # ---- Loss ----
 dice_loss: bool = True              # add the Dice loss: helps when objects are few and small
 focal_loss: bool = True             # focal loss in place of cross entropy: hard pixels count more
@@ -112,7 +113,8 @@ def train(s: config.Settings, procs: Processes) -> None:
     precision = choose_precision(s.fp16, procs.device)
     model = start_model(s, checkpoint, procs, precision)
     optimizer = make_optimizer(model, s.optimizer_type, learning_rate(s, s.init_epoch), s.momentum, s.weight_decay)
-    updates = Updates(optimizer, precision.scaler(), s.accumulate)
+    average = make_average(model, s.ema, checkpoint and checkpoint["model"])
+    updates = Updates(model, optimizer, precision.scaler(), s.accumulate, average)
     first_epoch, past = s.init_epoch, {}
     if checkpoint:
         first_epoch, past = checkpoint["epoch"], checkpoint["training"]
@@ -123,7 +125,7 @@ def train(s: config.Settings, procs: Processes) -> None:
 
     def save(epoch: int, name: str, **training: Any) -> None:
         save_checkpoint(Path(s.save_dir) / f"{name}.pth", {
-            "model": model.state_dict(),
+            "model": updates.result.state_dict(),
             "name_classes": list(s.name_classes),
             "colors": [list(color) for color in default_colors(len(s.name_classes))],
             "backbone": s.backbone,
@@ -152,9 +154,9 @@ def train(s: config.Settings, procs: Processes) -> None:
 
         train_loader.sampler.epoch = epoch
         loss, _ = run_epoch(replica, train_loader, loss_fn, precision, procs, f"{title} training", updates)
-        procs.align_buffers(model)
+        procs.align_buffers(updates.result)
         val_loss, matrix = run_epoch(
-            model, val_loader, loss_fn, precision, procs, f"{title} validation",
+            updates.result, val_loader, loss_fn, precision, procs, f"{title} validation",
             num_classes=len(s.name_classes) if evaluates else 0,
         )
         miou = scores(matrix.numpy()).miou if evaluates else None
@@ -162,7 +164,7 @@ def train(s: config.Settings, procs: Processes) -> None:
         if procs.is_main:
             print(history.describe_last(title))
             if evaluates:
-                history.add_overlays(draw_overlays(model, val_set, s.overlays, precision, procs), epoch + 1)
+                history.add_overlays(draw_overlays(updates.result, val_set, s.overlays, precision, procs), epoch + 1)
             if history.evaluations_without_gain == 0 and evaluates:
                 save(epoch + 1, "best_epoch_weights")
             if s.save_period and (epoch + 1) % s.save_period == 0:

@@ -105,9 +105,10 @@ def test_a_frozen_backbone_does_not_move(folder):
     assert weights["aspp.branch1.1.num_batches_tracked"] == 2  # the rest did learn
 
 
-def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path):
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path, ema):
     runs = [make_dataset(tmp_path / name / "demo") for name in ("whole", "parts")]
-    options = {"freeze_epoch": 2, "unfreeze_epoch": 4}
+    options = {"freeze_epoch": 2, "unfreeze_epoch": 4, "ema": ema}
     train.main(train_settings(runs[0], **options))
 
     real, calls = train.run_epoch, []
@@ -129,6 +130,28 @@ def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path):
     first, second = (load_checkpoint(run / "logs" / "last_epoch_weights.pth") for run in runs)
     assert all(torch.equal(value, second["model"][name]) for name, value in first["model"].items())
     assert first["best_miou"] == second["best_miou"]
+
+
+def test_averaged_weights_by_hand():
+    model = torch.nn.Linear(1, 1, bias=False)
+    average = train_setup.make_average(model, 0.25, None)
+    expected = None
+    for steps, value in enumerate((1.0, 2.0, 4.0, 8.0)):
+        model.weight.data.fill_(value)
+        average.update_parameters(model)
+        keep = min(0.25, (1 + steps) / (10 + steps))  # 0.1, 0.18, 0.25, 0.25
+        expected = value if expected is None else keep * expected + (1 - keep) * value
+        assert average.module.weight.item() == pytest.approx(expected)
+    assert train_setup.make_average(model, 0.0, None) is None
+
+
+def test_the_average_is_what_is_saved(folder):
+    train.main(train_settings(folder, ema=0.9, freeze_train=False))
+    checkpoint = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")
+    average, weights = checkpoint["model"], checkpoint["training"]["weights"]
+    assert average.keys() == weights.keys()
+    assert not torch.equal(average["cls_conv.weight"], weights["cls_conv.weight"])
+    torch.testing.assert_close(average["cls_conv.weight"], weights["cls_conv.weight"], atol=0.01, rtol=0)
 
 
 def test_the_same_seed_gives_the_same_run_and_another_does_not(tmp_path):
@@ -191,6 +214,7 @@ def test_start_weights_of_other_classes(folder, capsys):
     ({"input_shape": (64, 50)}, r"input_shape is \(64, 50\): .* multiples of 16"),
     ({"unfreeze_batch_size": 0}, "unfreeze_batch_size is 0: it has to be 1 or more"),
     ({"num_workers": -1}, "num_workers is -1: it has to be 0 or more"),
+    ({"ema": 1.0}, "ema is 1.0: it has to be 0 or more and below 1"),
     ({"init_epoch": 2}, "init_epoch is 2: it has to be below unfreeze_epoch, 2"),
     ({"name_classes": ("a", "a")}, "2 to 255 different names"),
     ({"cls_weights": (1.0, 2.0)}, "cls_weights has 2 numbers and name_classes 5 names"),

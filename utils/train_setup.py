@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from nets.deeplabv3_plus import DeepLab
 from nets.deeplabv3_training import batch_size_lr, lr_at, segmentation_loss, weights_init
@@ -27,6 +30,8 @@ def check_settings(s: Settings, procs: Processes) -> None:
     for name in ("freeze_batch_size", "unfreeze_batch_size", "accumulate", "eval_period"):
         if getattr(s, name) < 1:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be 1 or more.", 2)
+    if not 0 <= s.ema < 1:
+        raise UserError(f"ema is {s.ema}: it has to be 0 or more and below 1.", 2)
     for name in ("init_epoch", "freeze_epoch", "num_workers", "patience", "save_period", "overlays"):
         if getattr(s, name) < 0:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be 0 or more.", 2)
@@ -85,7 +90,7 @@ def start_model(s: Settings, checkpoint: dict[str, Any] | None, procs: Processes
     Start weights: the resumed checkpoint's, else those of model_path, else of backbone_path or torchvision
     (`pretrained`) for the backbone and fresh ones for the rest, else fresh ones.
     """
-    start = checkpoint["model"] if checkpoint else None
+    start = checkpoint["training"].get("weights", checkpoint["model"]) if checkpoint else None
     if start is None and s.model_path:
         start = weights_in(read_torch_file(s.model_path), s.model_path)
     try:
@@ -104,6 +109,26 @@ def start_model(s: Settings, checkpoint: dict[str, Any] | None, procs: Processes
     if s.sync_bn and procs.world_size > 1 and procs.device.type == "cuda":
         model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     return model.to(procs.device, memory_format=precision.memory_format)
+
+
+def make_average(model: nn.Module, decay: float, start: Mapping[str, torch.Tensor] | None) -> AveragedModel | None:
+    """A copy of `model` for the exponential moving average of its weights; None for a decay of 0.
+
+    After n steps the decay is at most (1 + n) / (10 + n), so that the first weights are soon forgotten (TensorFlow's
+    ExponentialMovingAverage). BatchNorm statistics are averaged too. start: the average of the run that is resumed.
+    """
+    if not decay:
+        return None
+
+    def update(average: list[torch.Tensor], current: list[torch.Tensor], steps: torch.Tensor | int) -> None:
+        keep = min(decay, (1 + int(steps)) / (10 + int(steps)))
+        for mean, value in zip(average, current):
+            mean.lerp_(value, 1 - keep) if mean.is_floating_point() else mean.copy_(value)
+
+    average = AveragedModel(model, multi_avg_fn=update, use_buffers=True)
+    if start is not None:
+        average.module.load_state_dict(start)
+    return average
 
 
 def is_frozen(s: Settings, epoch: int) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -27,11 +28,29 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class Updates:
-    """What a training epoch changes the weights with; gradients of `accumulate` batches are averaged."""
+    """What a training epoch changes the weights of `model` with; gradients of `accumulate` batches are averaged.
 
+    average: a copy of the model whose weights are the running mean of the model's, if there is one.
+    """
+
+    model: nn.Module
     optimizer: Optimizer
     scaler: torch.amp.GradScaler
     accumulate: int = 1
+    average: AveragedModel | None = None
+
+    @property
+    def result(self) -> nn.Module:
+        """The network to evaluate and to save: the average where there is one."""
+        return self.model if self.average is None else self.average.module
+
+    def step(self) -> None:
+        """One step of the optimiser with the gradients of the last batches."""
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update_parameters(self.model)
 
     def set_lr(self, lr: float) -> float:
         """Sets the learning rate of all weights, and returns it."""
@@ -40,14 +59,23 @@ class Updates:
         return lr
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs of the optimiser and the scaler."""
-        return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
+        """What a resumed run needs beside the weights of `result`."""
+        state = {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
+        if self.average is not None:
+            state["weights"] = self.model.state_dict()
+            state["averaged_steps"] = self.average.n_averaged.item()
+        return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on from `state`, made by `state_dict`; a scaler that was not in use then starts fresh."""
+        """Goes on from `state`, made by `state_dict`, with the weights loaded already.
+
+        A scaler or an average that was not in use then starts fresh.
+        """
         self.optimizer.load_state_dict(state["optimizer"])
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
+        if self.average is not None:
+            self.average.n_averaged.fill_(state.get("averaged_steps", 0))
 
 
 def run_epoch(
@@ -85,9 +113,7 @@ def run_epoch(
                 if training:
                     updates.scaler.scale(loss / group).backward()
             if training and last:
-                updates.scaler.step(updates.optimizer)
-                updates.scaler.update()
-                updates.optimizer.zero_grad(set_to_none=True)
+                updates.step()
             if num_classes:
                 matrix += confusion_matrix_torch(logits, masks, num_classes).cpu()
             value = loss.item()

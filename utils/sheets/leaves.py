@@ -16,7 +16,7 @@ PRESSED: tuple[Color, ...] = ((94, 98, 52), (72, 80, 42), (112, 104, 58), (126, 
 
 
 class Pattern(NamedTuple):
-    """A bent leaf one long: all its points (n, 2) and which of them are margin, one half (of a blade), midrib and side veins."""
+    """A bent leaf one long: all its points (n, 2); which of them are margin, half (of a blade), midrib, side veins."""
 
     points: np.ndarray
     margin: slice
