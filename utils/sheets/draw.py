@@ -92,8 +92,8 @@ class Card:
         """Paints a disc, or a ring `line` cm wide."""
         thickness = max(1, round(line * self.scale)) if line else -1
         center = fixed(np.array([x, y]) * self.scale)
-        radius = round(radius * self.scale * (1 << SUBPIXEL))
-        cv2.circle(self.image, tuple(map(int, center)), radius, tuple(map(int, color)), thickness, cv2.LINE_AA, SUBPIXEL)
+        radius, color = round(radius * self.scale * (1 << SUBPIXEL)), tuple(map(int, color))
+        cv2.circle(self.image, tuple(map(int, center)), radius, color, thickness, cv2.LINE_AA, SUBPIXEL)
 
     def stain(self, mask: np.ndarray, x: float, y: float, color: Sequence[int], opacity: float = 1.0) -> None:
         """Paints `mask` (uint8, card pixels) in one colour, its top left at (x, y) cm, cut at the edges."""
