@@ -44,7 +44,8 @@ num_workers: int = 2                # processes that load sheets; 0 loads them i
 dataset_path: str = "herbarium_sheets"   # folder of the data sets
 dataset: str = "demo"                    # <dataset_path>/<dataset>/{JPEGImages,SegmentationClass,ImageSets}
 name_classes: tuple[str, ...] = NAME_CLASSES  # background first; the mask's pixel value is the place in this list
-input_shape: tuple[int, int] = (512, 512)     # height, width; multiples of downsample_factor
+input_shape: tuple[int, int] = (512, 512)     # height, width of training samples; multiples of downsample_factor
+predict_shape: tuple[int, int] | None = None  # height, width to validate and predict with; None: input_shape
 augment_scale: tuple[float, float] = (0.25, 2.0)  # smallest and largest size of a sheet, relative to input_shape
 # ---- Network ----
 backbone: Literal["mobilenet", "xception"] = "mobilenet"  # mobilenet: small and fast; xception: 9 x the weights
@@ -105,7 +106,8 @@ def train(s: config.Settings, procs: Processes) -> None:
     train_stems, val_stems = data.stems("train"), data.stems("val")
     pixels = preflight(data, train_stems + val_stems, len(s.name_classes), procs.is_main)
     train_set = SheetDataset(data, train_stems, s.input_shape, s.seed, s.augment_scale)
-    val_set = SheetDataset(data, val_stems, s.input_shape, s.seed)
+    predict_shape = s.predict_shape or s.input_shape
+    val_set = SheetDataset(data, val_stems, predict_shape, s.seed)
     loss_fn = make_loss(s, pixels[:len(train_stems)], procs.device)
 
     seed_everything(s.seed)
@@ -130,7 +132,7 @@ def train(s: config.Settings, procs: Processes) -> None:
             "colors": [list(color) for color in default_colors(len(s.name_classes))],
             "backbone": s.backbone,
             "downsample_factor": s.downsample_factor,
-            "input_shape": list(s.input_shape),
+            "input_shape": list(predict_shape),
             "settings": s.to_dict(),
             "epoch": epoch,
             "best_miou": history.best_miou,

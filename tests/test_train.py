@@ -95,6 +95,20 @@ def test_what_a_run_leaves(folder):
     assert [event.value for event in events.Scalars("loss")] == pytest.approx(numbers(folder, "epoch_loss.txt"))
 
 
+def test_predict_shape_is_for_validation_and_prediction(folder, monkeypatch):
+    shapes = {}
+    real = train.run_epoch
+
+    def spy(model, loader, *args, **options):
+        shapes[len(args) > 4] = loader.dataset.input_shape
+        return real(model, loader, *args, **options)
+
+    monkeypatch.setattr(train, "run_epoch", spy)
+    train.main(train_settings(folder, unfreeze_epoch=1, predict_shape=(96, 64)))
+    assert shapes == {True: (64, 48), False: (96, 64)}
+    assert load_checkpoint(folder / "logs" / "last_epoch_weights.pth")["input_shape"] == [96, 64]
+
+
 def test_a_frozen_backbone_does_not_move(folder):
     torch.manual_seed(1)
     backbone = mobilenetv2()
@@ -212,6 +226,7 @@ def test_start_weights_of_other_classes(folder, capsys):
 
 @pytest.mark.parametrize(("changes", "sentence"), [
     ({"input_shape": (64, 50)}, r"input_shape is \(64, 50\): .* multiples of 16"),
+    ({"predict_shape": (0, 64)}, r"predict_shape is \(0, 64\): .* multiples of 16"),
     ({"unfreeze_batch_size": 0}, "unfreeze_batch_size is 0: it has to be 1 or more"),
     ({"num_workers": -1}, "num_workers is -1: it has to be 0 or more"),
     ({"ema": 1.0}, "ema is 1.0: it has to be 0 or more and below 1"),

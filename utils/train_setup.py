@@ -42,11 +42,12 @@ def check_settings(s: Settings, procs: Processes) -> None:
             )
     if s.init_epoch >= s.unfreeze_epoch:
         raise UserError(f"init_epoch is {s.init_epoch}: it has to be below unfreeze_epoch, {s.unfreeze_epoch}.", 2)
-    if any(side < 1 or side % s.downsample_factor for side in s.input_shape):
-        raise UserError(
-            f"input_shape is {s.input_shape}: height and width have to be multiples of {s.downsample_factor} "
-            "(downsample_factor).", 2
-        )
+    for name in ("input_shape", "predict_shape"):
+        if any(side < 1 or side % s.downsample_factor for side in getattr(s, name) or ()):
+            raise UserError(
+                f"{name} is {getattr(s, name)}: height and width have to be multiples of {s.downsample_factor} "
+                "(downsample_factor).", 2
+            )
     if not 0 < s.augment_scale[0] <= s.augment_scale[1] <= 8:
         raise UserError(f"augment_scale is {s.augment_scale}: two numbers above 0 and up to 8, the smaller first.", 2)
     if len(s.name_classes) < 2 or len(s.name_classes) > 255 or len(set(s.name_classes)) < len(s.name_classes):
