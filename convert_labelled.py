@@ -30,7 +30,7 @@ mode: Literal[
 dry_run: bool = True            # only show what would be written
 
 # Folders
-input_dir: str = "datasets/SegmentationClass"
+input_dir: str = "datasets/SegmentationClass"  # the label files that the mode reads
 output_dir: str = "datasets/converted"  # any other folder
 image_dir: str = "datasets/JPEGImages"  # images with the stems of the label files
 recursive: bool = False         # look into the subfolders, too; the output has the same ones
@@ -43,7 +43,7 @@ label_suffixes: tuple[str, ...] = ("_label", "_labels")  # taken off the end of 
 yolo_names: tuple[str, ...] = NAME_CLASSES[1:]  # by YOLO class index, as in data.yaml; has no background
 
 # Colour label images: the colour of each class in your files (R, G, B), here the VOC palette
-color_table: dict[str, tuple[int, int, int]] = {
+color_table: dict[str, tuple[int, int, int]] = {  # class, or "_ignore_" (255), and its colour
     "_background_": (0, 0, 0),
     "Barcode": (128, 0, 0),
     "Label": (0, 128, 0),

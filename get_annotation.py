@@ -19,8 +19,8 @@ from utils.utils import NAME_CLASSES, UserError, atomic_path
 from utils.voc import VocDataset
 
 # Dataset: <dataset_path>/<dataset>/{JPEGImages,SegmentationClass}
-dataset_path: str = "herbarium_sheets"
-dataset: str = "demo"
+dataset_path: str = "herbarium_sheets"  # folder of the data sets
+dataset: str = "demo"           # <dataset_path>/<dataset>/{JPEGImages,SegmentationClass}; the lists go to ImageSets
 name_classes: tuple[str, ...] = NAME_CLASSES  # as in train.py; masks may hold 0 to their number - 1, and 255
 
 # Shares, above 0 and up to 1

@@ -36,7 +36,7 @@ dataset: str = "demo"                    # <dataset_path>/<dataset>/{JPEGImages,
 split: str = "val"                       # the list in ImageSets/Segmentation: "train", "val", "test", "trainval"
 name_classes: tuple[str, ...] = NAME_CLASSES  # for mode "score", which reads no checkpoint; background first
 # ---- Results ----
-out_dir: str = "miou_out"
+out_dir: str = "miou_out"           # tables, pictures and masks/<sheet>.png; replaced by the next run
 object_scores: bool = True          # also count found and false objects and compare outlines; 0.5 s a large sheet
 
 

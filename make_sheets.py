@@ -33,7 +33,7 @@ fonts: Literal["bundled", "system"] = "bundled"   # "system": also this machine'
 jpeg_quality: tuple[int, int] = (40, 98)          # lowest, highest
 
 # Where to
-output_dir: str = "herbarium_sheets"
+output_dir: str = "herbarium_sheets"    # folder of the data sets
 dataset: str = "synthetic"              # the folder in output_dir
 overwrite: bool = False                 # True: replace the sheets of an earlier run; other files are never touched
 val_share: float = 0.1                  # part of the sheets for val.txt; the rest is train.txt

@@ -28,7 +28,7 @@ from utils.utils import UserError, find_images
 from utils.video import annotate_video
 
 # ---- What to do ----
-mode: Literal["folder", "image", "video", "camera", "fps", "onnx"] = "folder"
+mode: Literal["folder", "image", "video", "camera", "fps", "onnx"] = "folder"  # fps: time it; onnx: export it
 model_path: str = "model_data/deeplab_mobilenetv2.pth"  # checkpoint; it knows its classes, colours and input size
 mix_type: Literal[0, 1, 2] = 0         # 0: objects tinted; 1: colour mask; 2: objects cut out, background black
 count: bool = False                    # also list pixels of each class and objects: classes.csv, objects.csv
@@ -49,7 +49,7 @@ show: bool = False                     # mode "video": also show the frames (mod
 # ---- Speed ----
 fps_repeats: int = 50                  # how often the image is segmented
 # ---- Export ----
-onnx_path: str = "model_data/deeplab_mobilenetv2.onnx"
+onnx_path: str = "model_data/deeplab_mobilenetv2.onnx"  # the file to write
 onnx_opset: int = 17                   # version of ONNX's operators; 17 is read by everything since 2022
 # ---- Network ----
 input_shape: tuple[int, int] | None = None         # height, width of its input; None: the checkpoint's

@@ -65,12 +65,12 @@ unfreeze_epoch: int = 100           # epochs in all
 unfreeze_batch_size: int = 4        # sheets a step, over all processes
 accumulate: int = 1                 # batches whose gradients are averaged for one step: a large batch in less memory
 # ---- Optimiser ----
-optimizer_type: Literal["adam", "sgd"] = "adam"
+optimizer_type: Literal["adam", "sgd"] = "adam"  # sgd has Nesterov momentum
 init_lr: float | None = None        # largest learning rate at batch 16; None: 5e-4 for adam, 7e-3 for sgd
 min_lr: float | None = None         # smallest learning rate; None: 0.01 x init_lr
 momentum: float = 0.9               # of SGD; Adam's first beta
 weight_decay: float = 0.0           # 1e-4 suits sgd; adam wants 0
-lr_decay_type: Literal["cos", "step"] = "cos"
+lr_decay_type: Literal["cos", "step"] = "cos"    # cos: warm-up, cosine, held at min_lr; step: ten equal steps
 ema: float = 0.0                    # decay of a running mean of the weights, which is then evaluated and saved; 0: none
 # ---- Loss ----
 dice_loss: bool = True              # add the Dice loss: helps when objects are few and small
@@ -81,7 +81,7 @@ eval_flag: bool = True              # measure mIoU on the validation sheets; wit
 eval_period: int = 5                # epochs from one evaluation to the next; the last epoch has one too
 patience: int = 0                   # stop after so many evaluations without a better mIoU; 0: never
 save_period: int = 5                # epochs from one numbered checkpoint to the next; 0: none
-save_dir: str = "logs"
+save_dir: str = "logs"              # checkpoints, and a folder loss_<date> with the logs of each run
 overlays: int = 4                   # validation sheets drawn in TensorBoard at each evaluation
 # ---- nothing below this line needs editing ----
 

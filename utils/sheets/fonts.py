@@ -15,7 +15,7 @@ BUNDLED = {
     "serif": ("STIXGeneral.ttf", "STIXGeneralBol.ttf", "STIXGeneralItalic.ttf", "DejaVuSerif.ttf",
               "DejaVuSerif-Bold.ttf", "cmr10.ttf", "cmb10.ttf"),
     "mono": ("DejaVuSansMono.ttf", "cmtt10.ttf", "DejaVuSansMono-Bold.ttf"),
-    "italic": ("STIXGeneralItalic.ttf", "STIXGeneralBolIta.ttf", "DejaVuSerif-Italic.ttf", "cmti10.ttf"),
+    "italic": ("STIXGeneralItalic.ttf", "STIXGeneralBolIta.ttf", "DejaVuSerif-Italic.ttf", "DejaVuSans-Oblique.ttf"),
     "wide": ("DejaVuSans.ttf", "DejaVuSerif.ttf", "DejaVuSansMono.ttf"),  # Latin, Greek and Cyrillic
 }
 SYSTEM = {
