@@ -67,7 +67,7 @@ def test_readmes_name_real_constants_and_files(readme):
 
 def test_both_readmes_have_the_same_commands_and_tables():
     english, chinese = ((ROOT / name).read_text(encoding="utf-8") for name in READMES)
-    for pattern in (r"^```\w*\n([^`]*)^```$", r"^(\| `[^|]*)\|", r"^(#+) "):
+    for pattern in (r"^```\w*\n([^`]*)^```$", r"^\| ((?:`[\w.]+`(?:, )?)+) \|", r"^(#+) "):
         found = [re.findall(pattern, text, re.MULTILINE) for text in (english, chinese)]
         assert found[0] == found[1] and found[0], pattern
 
