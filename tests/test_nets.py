@@ -59,8 +59,9 @@ def test_mobilenet_is_torchvisions_sampled_more_densely(downsample_factor: int) 
 
 @torch.no_grad()
 def test_xception_shapes_and_denser_sampling() -> None:
-    coarse, fine = xception(downsample_factor=16).train(), xception(downsample_factor=8).eval()
-    x = torch.rand(1, 3, 64, 96)
+    # in double precision: 60 layers with random weights blow up what the order of float32 sums changes
+    coarse, fine = xception(downsample_factor=16).double().train(), xception(downsample_factor=8).double().eval()
+    x = torch.rand(1, 3, 64, 96, dtype=torch.float64)
     for module in coarse.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
@@ -73,7 +74,7 @@ def test_xception_shapes_and_denser_sampling() -> None:
     low_level_8, high_level_8 = fine(x)
     assert high_level_8.shape == (1, 2048, 8, 12)
     torch.testing.assert_close(low_level_8, low_level)
-    torch.testing.assert_close(high_level_8[:, :, ::2, ::2], high_level, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(high_level_8[:, :, ::2, ::2], high_level)
 
 
 @torch.no_grad()
