@@ -252,6 +252,8 @@ def test_resuming_what_cannot_be_resumed(folder):
     logs = folder / "logs"
     with pytest.raises(UserError, match="was trained with adam and optimizer_type is sgd"):
         train.main(train_settings(folder, resume=True, optimizer_type="sgd"))
+    with pytest.raises(UserError, match="has 1 epochs and unfreeze_epoch is 1: raise it"):
+        train.main(train_settings(folder, resume=True, unfreeze_epoch=1))
     (logs / "best_epoch_weights.pth").replace(logs / "last_epoch_weights.pth")
     with pytest.raises(UserError, match="holds weights only and cannot be resumed"):
         train.main(train_settings(folder, resume=True))

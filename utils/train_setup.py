@@ -82,6 +82,10 @@ def load_resumable(s: Settings) -> dict[str, Any]:
             f"{path} was trained with {checkpoint['settings']['optimizer_type']} and optimizer_type is "
             f"{s.optimizer_type}: a run is resumed with the optimiser that it began with.", 2
         )
+    if checkpoint["epoch"] >= s.unfreeze_epoch:
+        raise UserError(
+            f"{path} has {checkpoint['epoch']} epochs and unfreeze_epoch is {s.unfreeze_epoch}: raise it to go on.", 2
+        )
     return checkpoint
 
 
