@@ -123,6 +123,9 @@ def test_backbone_file(model, tmp_path):
     torch.save({**model.backbone.state_dict(), "classifier.1.weight": torch.ones(1)}, path)
     load_backbone(other.backbone, path)
     assert all(torch.equal(a, b) for a, b in zip(other.backbone.parameters(), model.backbone.parameters()))
+    torch.save([torch.ones(1)], path)
+    with pytest.raises(UserError, match="backbone_path .* holds no state dict"):
+        load_backbone(other.backbone, path)
     torch.save({"features.0.0.weight": torch.ones(1)}, path)
     with pytest.raises(UserError, match="backbone_path .* does not fit the backbone"):
         load_backbone(other.backbone, path)

@@ -155,6 +155,8 @@ def load_backbone(backbone: nn.Module, path: str | Path) -> None:
     Raises UserError when an entry of the backbone is missing or has another shape.
     """
     state_dict = read_torch_file(path)
+    if not isinstance(state_dict, dict):
+        raise UserError(f"backbone_path {path} holds no state dict: choose a file with weights by name.")
     own = backbone.state_dict()
     missing = [name for name in own if getattr(state_dict.get(name), "shape", None) != own[name].shape]
     if missing:
