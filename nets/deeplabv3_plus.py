@@ -68,10 +68,17 @@ class DeepLab(nn.Module):
 
     backbone: "mobilenet" or "xception"; downsample_factor: 8 (finer, more memory) or 16; pretrained: start from
     ImageNet weights (MobileNetV2 only). Raises ValueError for anything else.
+    decoder: False leaves the decoder out and classifies the ASPP's features, which is DeepLabv3 (Chen et al. 2017,
+    arXiv 1706.05587): a sixth of the arithmetic, and coarser edges.
     """
 
     def __init__(
-        self, num_classes: int, backbone: str = "mobilenet", pretrained: bool = False, downsample_factor: int = 16
+        self,
+        num_classes: int,
+        backbone: str = "mobilenet",
+        pretrained: bool = False,
+        downsample_factor: int = 16,
+        decoder: bool = True,
     ) -> None:
         super().__init__()
         if backbone not in BACKBONES:
@@ -82,19 +89,22 @@ class DeepLab(nn.Module):
         self.backbone = build(pretrained, downsample_factor)
         self.backbone_frozen = False
         self.aspp = ASPP(high_channels, rate=16 // downsample_factor)
-        self.shortcut_conv = nn.Sequential(*conv_bn_relu(low_channels, 48, 1))
-        self.cat_conv = nn.Sequential(
-            *conv_bn_relu(48 + 256, 256, 3), nn.Dropout(0.5), *conv_bn_relu(256, 256, 3), nn.Dropout(0.1)
-        )
+        self.decoder = decoder
+        if decoder:
+            self.shortcut_conv = nn.Sequential(*conv_bn_relu(low_channels, 48, 1))
+            self.cat_conv = nn.Sequential(
+                *conv_bn_relu(48 + 256, 256, 3), nn.Dropout(0.5), *conv_bn_relu(256, 256, 3), nn.Dropout(0.1)
+            )
         self.cls_conv = nn.Conv2d(256, num_classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, float (N, num_classes, H, W), of x, float (N, 3, H, W) RGB in [0, 1]; any H and W."""
         low_level, high_level = self.backbone(x)
-        low_level = self.shortcut_conv(low_level)
-        high_level = upsample(self.aspp(high_level), low_level)
-        logits = self.cls_conv(self.cat_conv(torch.cat((high_level, low_level), dim=1)))
-        return upsample(logits, x)
+        features = self.aspp(high_level)
+        if self.decoder:
+            low_level = self.shortcut_conv(low_level)
+            features = self.cat_conv(torch.cat((upsample(features, low_level), low_level), dim=1))
+        return upsample(self.cls_conv(features), x)
 
     def freeze_backbone(self, frozen: bool) -> None:
         """Freezes the backbone whole, weights and BatchNorm statistics, or (False) lets it learn again.

@@ -8,6 +8,7 @@ arXiv 1706.05587).
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import MobileNet_V2_Weights, mobilenet_v2
 
@@ -47,16 +48,44 @@ def strides_to_dilation(features: nn.Module, downsample_factor: int) -> None:
     still meets the values it was trained on, only more densely.
     """
     stride, dilation = 1, 1
-    for conv in features.modules():
-        if not isinstance(conv, nn.Conv2d) or conv.kernel_size != (3, 3):
-            continue
-        conv.dilation = conv.padding = (dilation, dilation)
-        if conv.stride == (2, 2):
-            if stride < downsample_factor:
-                stride *= 2
-            else:
-                conv.stride = (1, 1)
-                dilation *= 2
+    for parent in list(features.modules()):
+        for name, conv in list(parent.named_children()):
+            if not isinstance(conv, nn.Conv2d) or conv.kernel_size != (3, 3):
+                continue
+            if dilation > 1:
+                setattr(parent, name, AtrousDepthwise(conv.in_channels, dilation))
+            if conv.stride == (2, 2):
+                if stride < downsample_factor:
+                    stride *= 2
+                else:
+                    conv.stride = (1, 1)
+                    dilation *= 2
+
+
+class AtrousDepthwise(nn.Conv2d):
+    """A depthwise 3x3 convolution without bias that keeps the size, its taps `dilation` pixels apart."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__(channels, channels, 3, padding=dilation, dilation=dilation, groups=channels, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same shape as x (N, C, H, W).
+
+        On a CPU, PyTorch's gradient of a dilated depthwise convolution is slow (223 ms against 15 ms, 8 x 960 x 28 x 22
+        on two AVX2 cores). So for training every `dilation`-th row and column make images of their own, which a plain
+        convolution filters: the same sums.
+        """
+        if x.device.type != "cpu" or not torch.is_grad_enabled():
+            return super().forward(x)
+        (count, channels, height, width), step = x.shape, self.dilation[0]
+        x = F.pad(x, (0, -width % step, 0, -height % step))
+        rows, columns = x.shape[2] // step, x.shape[3] // step
+        x = x.permute(0, 2, 3, 1).reshape(count, rows, step, columns, step, channels)
+        x = x.permute(2, 4, 0, 1, 3, 5).reshape(-1, rows, columns, channels).permute(0, 3, 1, 2)
+        x = F.conv2d(x, self.weight, padding=1, groups=channels)
+        x = x.permute(0, 2, 3, 1).reshape(step, step, count, rows, columns, channels)
+        x = x.permute(2, 3, 0, 4, 1, 5).reshape(count, rows * step, columns * step, channels)
+        return x[:, :height, :width].permute(0, 3, 1, 2)
 
 
 def imagenet_features() -> dict[str, Tensor]:

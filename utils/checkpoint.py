@@ -8,6 +8,7 @@ A checkpoint is a dict of plain Python types and tensors, readable with `torch.l
     model_name        "deeplabv3_plus"
     backbone          "mobilenet" or "xception"
     downsample_factor 8 or 16
+    decoder           optional, False: DeepLabv3, without a decoder
     input_shape       [height, width]
     settings          the constants of the run that made it
     epoch             epochs completed
@@ -123,6 +124,7 @@ def build_model(checkpoint: Mapping[str, Any]) -> DeepLab:
             num_classes=len(checkpoint["name_classes"]),
             backbone=checkpoint["backbone"],
             downsample_factor=checkpoint["downsample_factor"],
+            decoder=checkpoint.get("decoder", True),
         )
     except ValueError as error:
         raise UserError(str(error), 2) from error

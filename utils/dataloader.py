@@ -22,13 +22,16 @@ from utils.voc import VocDataset
 ASPECT_JITTER = 0.3
 FLIP, BLUR, ROTATE = 0.5, 0.25, 0.25  # probabilities
 DEGREES = 10.0
+PASTE_SHARE = 0.5  # of the other sheet's objects
+PASTE_SCALE = (0.7, 1.4)  # relative to the sheet
 HUE, SATURATION, VALUE = 0.1, 0.7, 0.3  # largest relative change of each
 
 
 class SheetDataset(Dataset):
     """Pairs of image uint8 (h, w, 3) RGB and mask uint8 (h, w), both at `input_shape`.
 
-    Augmented, with the sheet `augment_scale` times the input's size, when that is given; else letterboxed.
+    Augmented, with the sheet `augment_scale` times the input's size, when that is given; else letterboxed. paste: share
+    of the augmented ones on which objects of another sheet are pasted first.
 
     An index is (epoch, number of the sheet): what is drawn at random depends on these two and the seed alone, so it
     differs between epochs and sheets, and is the same with any number of workers or processes.
@@ -41,11 +44,13 @@ class SheetDataset(Dataset):
         input_shape: tuple[int, int],
         seed: int,
         augment_scale: tuple[float, float] | None = None,
+        paste: float = 0.0,
     ) -> None:
         images = data.images()
         self.files = [(images[stem], data.mask(stem)) for stem in stems]
         self.input_shape = input_shape
         self.augment_scale = augment_scale
+        self.paste = paste
         self.seed = seed
 
     def __len__(self) -> int:
@@ -53,14 +58,19 @@ class SheetDataset(Dataset):
 
     def __getitem__(self, index: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
         epoch, number = index
-        image_path, mask_path = self.files[number]
-        image, mask = read_image(image_path), read_mask(mask_path)
+        image, mask = self._read(number)
         if self.augment_scale:
             rng = np.random.default_rng((self.seed, epoch, number))
+            if rng.random() < self.paste:
+                image, mask = paste_objects(image, mask, *self._read(int(rng.integers(len(self)))), rng)
             image, mask = augment(image, mask, self.input_shape, self.augment_scale, rng)
         else:
             image, mask = letterbox(image, self.input_shape)[0], letterbox_mask(mask, self.input_shape)
         return torch.from_numpy(image), torch.from_numpy(mask)
+
+    def _read(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        image_path, mask_path = self.files[number]
+        return read_image(image_path), read_mask(mask_path)
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -129,6 +139,43 @@ def augment(
     if rng.random() < ROTATE:
         image, mask = rotate(image, mask, float(rng.uniform(-DEGREES, DEGREES)))
     return jitter_colour(image, rng.uniform(-1, 1, 3) * (HUE, SATURATION, VALUE) + 1), mask
+
+
+def paste_objects(
+    image: np.ndarray, mask: np.ndarray, other_image: np.ndarray, other_mask: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Copies of image uint8 (h, w, 3) and mask uint8 (h, w) with objects of another sheet in random places.
+
+    Each object (connected component of a class) of the other sheet is taken with probability PASTE_SHARE, at
+    PASTE_SCALE times its size relative to the sheet, turned by a multiple of 90 degrees. It may cover others and be
+    cut off by the border. After Ghiasi et al. 2021, "Simple copy-paste", arXiv 2012.07177.
+    """
+    image, mask = image.copy(), mask.copy()
+    scale = rng.uniform(*PASTE_SCALE) * max(mask.shape) / max(other_mask.shape)
+    size = tuple(max(1, round(side * scale)) for side in other_mask.shape)
+    other_image, other_mask = resize(other_image, size), resize_mask(other_mask, size)
+    for class_id in np.unique(other_mask[(other_mask > 0) & (other_mask < IGNORE)]):
+        own = other_mask == class_id
+        contours, _ = cv2.findContours(own.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        for contour in contours:
+            if rng.random() > PASTE_SHARE:
+                continue
+            left, top, width, height = cv2.boundingRect(contour)
+            box = slice(top, top + height), slice(left, left + width)
+            turns = int(rng.integers(4))
+            picture, shape = np.rot90(other_image[box], turns), np.rot90(own[box], turns)
+            y, x = (int(rng.integers(-side // 4, full - side // 2)) for side, full in zip(shape.shape, mask.shape))
+            _put(image, picture, shape, y, x)
+            _put(mask, np.full(shape.shape, class_id, np.uint8), shape, y, x)
+    return image, mask
+
+
+def _put(target: np.ndarray, source: np.ndarray, shape: np.ndarray, top: int, left: int) -> None:
+    """Copies `source` where `shape` is True into `target` at (top, left), as far as it lies inside."""
+    rows = slice(max(0, -top), min(shape.shape[0], target.shape[0] - top))
+    cols = slice(max(0, -left), min(shape.shape[1], target.shape[1] - left))
+    part = target[top + rows.start:top + rows.stop, left + cols.start:left + cols.stop]
+    part[shape[rows, cols]] = source[rows, cols][shape[rows, cols]]
 
 
 def random_size(

@@ -32,6 +32,8 @@ def check_settings(s: Settings, procs: Processes) -> None:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be 1 or more.", 2)
     if not 0 <= s.ema < 1:
         raise UserError(f"ema is {s.ema}: it has to be 0 or more and below 1.", 2)
+    if not 0 <= s.paste <= 1:
+        raise UserError(f"paste is {s.paste}: it has to be from 0 to 1.", 2)
     for name in ("init_epoch", "freeze_epoch", "num_workers", "patience", "save_period", "overlays"):
         if getattr(s, name) < 0:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be 0 or more.", 2)
@@ -99,7 +101,8 @@ def start_model(s: Settings, checkpoint: dict[str, Any] | None, procs: Processes
     if start is None and s.model_path:
         start = weights_in(read_torch_file(s.model_path), s.model_path)
     try:
-        model = DeepLab(len(s.name_classes), s.backbone, s.pretrained and start is None, s.downsample_factor)
+        pretrained = s.pretrained and start is None
+        model = DeepLab(len(s.name_classes), s.backbone, pretrained, s.downsample_factor, s.decoder)
     except (ConnectionError, ValueError) as error:  # the weights cannot be fetched or there are none
         raise UserError(str(error)) from error
     for name, child in model.named_children():
