@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
+from nets.deeplabv3_plus import fold_batchnorm
 from utils.checkpoint import build_model, load_checkpoint
 from utils.drawing import Region, count_pixels, draw, find_regions
 from utils.image_io import MODES_8BIT, pillow_to_rgb, to_uint8
@@ -22,7 +23,8 @@ class DeeplabV3:
     """A DeepLabv3+ checkpoint that segments images of any size.
 
     Attributes: `name_classes`, list of str, background first; `colors`, an (R, G, B) for each; `input_shape`, the
-    network's (height, width); `device`; `checkpoint`, all that the file says, weights left out; `model`, the network.
+    network's (height, width); `device`; `checkpoint`, all that the file says, weights left out; `model`, the network,
+    for prediction only (its BatchNorms are folded).
     """
 
     def __init__(
@@ -50,7 +52,8 @@ class DeeplabV3:
         )
         self.device = pick_device(device)
         self.precision = choose_precision(fp16, self.device)
-        self.model = build_model(checkpoint).to(self.device, memory_format=self.precision.memory_format)
+        self.model = fold_batchnorm(build_model(checkpoint))
+        self.model.to(self.device, memory_format=self.precision.memory_format)
         self.checkpoint = {key: value for key, value in checkpoint.items() if key not in ("model", "training")}
         self.name_classes: list[str] = checkpoint["name_classes"]
         self.colors = [tuple(color) for color in colors or checkpoint["colors"]]

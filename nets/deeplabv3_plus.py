@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from nets.mobilenetv2 import mobilenetv2
 from nets.xception import xception
@@ -126,3 +127,19 @@ class DeepLab(nn.Module):
 def upsample(x: Tensor, like: Tensor) -> Tensor:
     """x (N, C, h, w), resized bilinearly with aligned corners to height and width of `like`: (N, C, H, W)."""
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=True)
+
+
+def fold_batchnorm(model: nn.Module) -> nn.Module:
+    """`model` itself, in evaluation mode, with each BatchNorm that follows a convolution folded into its weights.
+
+    Done inside `nn.Sequential`, where what follows is plain to see. The same function up to rounding, for prediction
+    only: such a network can no longer be trained or given a checkpoint's weights.
+    """
+    model.eval()
+    for parent in list(model.modules()):
+        if isinstance(parent, nn.Sequential):
+            for index in range(len(parent) - 1):
+                conv, norm = parent[index], parent[index + 1]
+                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    parent[index], parent[index + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
+    return model

@@ -1,10 +1,12 @@
-"""Overlays, counts and regions against numbers worked out by hand."""
+"""Overlays, counts and regions against numbers worked out by hand, NumPy over the whole sheet, and SciPy."""
 
+import cv2
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from utils import drawing
-from utils.drawing import Region, count_pixels, draw, find_regions
+from utils.drawing import Region, count_pixels, draw, find_regions, object_boxes
 from utils.utils import UserError
 
 NAMES = ["_background_", "Barcode", "Label"]
@@ -77,3 +79,53 @@ def test_regions_by_hand():
     ]
     assert len(find_regions(mask, NAMES, min_area=0)) == 3
     assert find_regions(np.zeros((4, 4), np.uint8), NAMES) == []
+
+
+# --- what looks at boxes alone equals what looks at every pixel ------------------------------------------------------
+
+def blobs(seed: int) -> np.ndarray:
+    """A mask uint8 (90, 70) of classes 0, 1 and 2 with ignored pixels, in patches."""
+    noise = cv2.GaussianBlur(np.random.default_rng(seed).normal(size=(90, 70)).astype(np.float32), (0, 0), 2)
+    return np.select([noise > 0.24, noise < -0.25, noise > 0.22], [1, 2, 255], 0).astype(np.uint8)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_boxes_hold_all_objects_and_are_apart(seed):
+    mask, times = blobs(seed), np.zeros((90, 70), int)
+    boxes = object_boxes(mask)
+    for box in boxes:
+        times[box] += 1
+    assert len(boxes) > 3 and times.max() == 1
+    assert (times[mask > 0] == 1).all() and (times == 0).any()
+    assert object_boxes(np.zeros((4, 5), np.uint8)) == []
+    assert object_boxes(np.ones((4, 5), np.uint8)) == [(slice(0, 4), slice(0, 5))]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_pictures_of_a_whole_sheet(dtype):
+    mask = blobs(0)
+    pixels = np.random.default_rng(1).integers(0, np.iinfo(dtype).max + 1, (90, 70, 3), dtype=dtype)
+    before = pixels.copy()
+    colors = np.array(COLORS, np.float64) * (np.iinfo(dtype).max // 255)
+    shown = np.where(mask == 255, 0, mask)
+    tinted = np.where(shown[..., None] > 0, np.rint(0.5 * pixels + 0.5 * colors[shown]), pixels)
+    np.testing.assert_array_equal(draw(pixels, mask, COLORS, 0), tinted)
+    np.testing.assert_array_equal(draw(pixels, mask, COLORS, 1), colors[shown])
+    np.testing.assert_array_equal(draw(pixels, mask, COLORS, 2), np.where(mask[..., None] > 0, pixels, 0))
+    np.testing.assert_array_equal(pixels, before)
+    assert draw(pixels, mask, COLORS, 0, in_place=True) is pixels
+    np.testing.assert_array_equal(pixels, tinted)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_regions_and_counts_are_scipys(seed):
+    mask = blobs(seed)
+    expected = []
+    for index, name in enumerate(NAMES[1:], start=1):
+        labels, count = ndimage.label(mask == index, structure=np.ones((3, 3)))
+        for label, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
+            centre = tuple(float(value) for value in ndimage.center_of_mass(labels == label))
+            expected.append((name, index, rows.start, columns.start, rows.stop - rows.start,
+                             columns.stop - columns.start, int((labels == label).sum()), pytest.approx(centre)))
+    assert find_regions(mask, NAMES, min_area=0) == sorted(expected, key=lambda region: region[1:4])
+    assert list(count_pixels(mask, NAMES).values()) == [int((mask == index).sum()) for index in range(3)]

@@ -6,7 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from utils.letterbox import Placement, letterbox, letterbox_mask, network_input, place, tight_shape, unletterbox_classes
+from utils.letterbox import (
+    Placement, letterbox, letterbox_mask, network_input, place, resize, tight_shape, unletterbox_classes,
+)
 
 
 @pytest.mark.parametrize(("size", "shape", "expected"), [
@@ -49,6 +51,14 @@ def test_letterbox_averages_when_it_shrinks():
     checkers = np.indices((64, 64)).sum(0) % 2 * 255
     boxed, _ = letterbox(np.dstack([checkers] * 3).astype(np.uint8), (16, 16))
     assert np.abs(boxed.astype(int) - 127.5).max() <= 1  # picking pixels would give 0 and 255
+
+
+def test_a_strong_reduction_in_steps_is_about_that_in_one():
+    rng = np.random.default_rng(0)
+    image = cv2.resize(rng.integers(0, 256, (12, 8, 3), dtype=np.uint8), (403, 601), interpolation=cv2.INTER_CUBIC)
+    one_step = cv2.resize(image, (42, 61), interpolation=cv2.INTER_AREA).astype(int)
+    assert one_step.std() > 50
+    assert np.abs(resize(image, (61, 42)) - one_step).mean() < 1
 
 
 def test_network_input_is_channels_last_and_in_0_1():

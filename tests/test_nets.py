@@ -14,7 +14,7 @@ from torch import nn
 from torchvision.models.segmentation.deeplabv3 import ASPP as TorchvisionASPP
 
 from nets.community import from_community, is_community, to_community
-from nets.deeplabv3_plus import ASPP, DeepLab, SingleValueBatchNorm2d
+from nets.deeplabv3_plus import ASPP, DeepLab, SingleValueBatchNorm2d, fold_batchnorm
 from nets.mobilenetv2 import mobilenetv2
 from nets.xception import Block, SeparableConv2d, xception
 
@@ -37,6 +37,32 @@ def copy_weights(source: nn.Module, target: nn.Module) -> None:
     """Gives `target` the tensors of `source` in their order, whatever their names."""
     values = list(source.state_dict().values())
     target.load_state_dict(dict(zip(target.state_dict(), values, strict=True)))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("backbone", ["mobilenet", "xception"])
+def test_folded_batch_norms_change_nothing(backbone: str) -> None:
+    torch.manual_seed(0)
+    model = randomise(DeepLab(5, backbone).double())
+    x = torch.rand(1, 3, 64, 48, dtype=torch.float64)
+    before, norms = model(x), sum(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+    assert fold_batchnorm(model) is model
+    torch.testing.assert_close(model(x), before, rtol=1e-9, atol=1e-9)
+    left = sum(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+    assert left < norms if backbone == "xception" else left == 1  # the one behind the ASPP's pooling
+
+
+@torch.no_grad()
+def test_without_a_decoder_the_asppss_features_are_classified() -> None:
+    torch.manual_seed(0)
+    model = randomise(DeepLab(5, decoder=False))
+    x = torch.rand(1, 3, 64, 48)
+    features = model.aspp(model.backbone(x)[1])
+    expected = F.interpolate(model.cls_conv(features), (64, 48), mode="bilinear", align_corners=True)
+    torch.testing.assert_close(model(x), expected)
+    full = DeepLab(5)
+    assert {name.split(".")[0] for name in full.state_dict().keys() - model.state_dict().keys()} == {
+        "shortcut_conv", "cat_conv"}
 
 
 # --- the encoders ---------------------------------------------------------------------------------------------------

@@ -176,6 +176,15 @@ def test_one_worker_gives_the_same_as_many(folder):
         assert mask.read_bytes() == Path(f"four/masks/{number}.png").read_bytes()
 
 
+def test_the_sheets_in_work_share_the_threads(folder, monkeypatch):
+    Image.fromarray(sheet()).save("img/a.png")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    given = []
+    monkeypatch.setattr(torch, "set_num_threads", given.append)
+    assert run(num_workers=4) == run(num_workers=0) == run(num_workers=20) == 0
+    assert given == [2, 8, 8, 8, 1, 8]  # and back to 8 each time
+
+
 def test_originals_are_never_overwritten(folder):
     Image.fromarray(sheet()).save("img/a.png")
     before = Path("img/a.png").read_bytes()

@@ -11,7 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import cv2
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from utils.drawing import Region, count_pixels, draw, find_regions
@@ -71,7 +73,7 @@ def predict_sheet(model: Segmenter, sheet: Sheet, mix_type: int) -> Found:
     if mix_type == 1:
         write_mask(sheet.picture, mask, model.colors)
     else:
-        write_picture(sheet.picture, draw(pixels, mask, model.colors, mix_type), kept)
+        write_picture(sheet.picture, draw(pixels, mask, model.colors, mix_type, in_place=True), kept)
     return Found(count_pixels(mask, model.name_classes), find_regions(mask, model.name_classes))
 
 
@@ -138,11 +140,17 @@ def _predict_all(
         except UserError as error:
             return error
 
-    pool = ThreadPoolExecutor(max(num_workers, 1))
+    num_workers = max(num_workers, 1)
+    threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(max(threads // num_workers, 1))  # the sheets in work share the cores
+    cv2.setNumThreads(max(cv2_threads // num_workers, 1))
+    pool = ThreadPoolExecutor(num_workers)
     try:
         yield from zip(sheets, pool.map(work, sheets))
     finally:
         pool.shutdown(cancel_futures=True)  # Ctrl-C: finish the sheets in work, start no other
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(cv2_threads)
 
 
 def _same_file_key(path: Path) -> str:

@@ -45,7 +45,14 @@ def tight_shape(size: tuple[int, int], shape: tuple[int, int], stride: int) -> t
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """`image` uint8 (H, W, 3) at `size` (height, width): averaged over areas when it shrinks, else bilinear."""
+    """`image` uint8 (H, W, 3) at `size` (height, width): averaged over areas when it shrinks, else bilinear.
+
+    A strong reduction begins with halving, four pixels into one: about as good as a single step and five times as
+    quick. An odd last row or column is left out there.
+    """
+    while image.shape[0] >= 4 * size[0] and image.shape[1] >= 4 * size[1]:
+        height, width = image.shape[0] // 2, image.shape[1] // 2
+        image = cv2.resize(image[:2 * height, :2 * width], (width, height), interpolation=cv2.INTER_AREA)
     shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
     return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
@@ -107,7 +114,10 @@ def unletterbox_classes(logits: torch.Tensor | np.ndarray, placement: Placement,
             if (near == near[0, 0]).all():
                 tile[:] = near[0, 0]
             else:
-                tile[:] = (row_weights @ logits[:, rows, cols] @ column_weights.T).argmax(0)
+                values = logits[:, rows, cols]
+                # A class whose highest value is below the lowest of another is nowhere the maximum.
+                possible = np.flatnonzero(values.max((1, 2)) >= values.min((1, 2)).max())
+                tile[:] = possible[(row_weights @ values[possible] @ column_weights.T).argmax(0)]
     return mask
 
 
