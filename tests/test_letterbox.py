@@ -55,10 +55,10 @@ def test_letterbox_averages_when_it_shrinks():
 
 def test_a_strong_reduction_in_steps_is_about_that_in_one():
     rng = np.random.default_rng(0)
-    image = cv2.resize(rng.integers(0, 256, (12, 8, 3), dtype=np.uint8), (403, 601), interpolation=cv2.INTER_CUBIC)
-    one_step = cv2.resize(image, (42, 61), interpolation=cv2.INTER_AREA).astype(int)
+    image = cv2.resize(rng.integers(0, 256, (12, 8, 3), dtype=np.uint8), (1207, 1803), interpolation=cv2.INTER_CUBIC)
+    one_step = cv2.resize(image, (127, 181), interpolation=cv2.INTER_AREA).astype(int)
     assert one_step.std() > 50
-    assert np.abs(resize(image, (61, 42)) - one_step).mean() < 1
+    assert np.abs(resize(image, (181, 127)) - one_step).mean() < 1
 
 
 def test_network_input_is_channels_last_and_in_0_1():

@@ -48,7 +48,7 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """`image` uint8 (H, W, 3) at `size` (height, width): averaged over areas when it shrinks, else bilinear.
 
     A strong reduction begins with halving, four pixels into one: about as good as a single step and five times as
-    quick. An odd last row or column is left out there.
+    quick. An odd last row or column is left out there: a shift of less than half a pixel of the result.
     """
     while image.shape[0] >= 4 * size[0] and image.shape[1] >= 4 * size[1]:
         height, width = image.shape[0] // 2, image.shape[1] // 2
