@@ -14,14 +14,16 @@ import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+import numpy as np
 from tqdm import tqdm
 
 from deeplab import DeeplabV3
 from utils import config
 from utils.image_io import read_image, read_mask, write_mask
-from utils.report import Report, csv_file
+from utils.inference import in_threads
+from utils.report import Report, SheetScores, csv_file
 from utils.utils import NAME_CLASSES, UserError, default_colors
 from utils.voc import VocDataset
 
@@ -30,6 +32,7 @@ mode: Literal["predict_and_score", "predict", "score"] = "predict_and_score"  # 
 model_path: str = "model_data/deeplab_mobilenetv2.pth"  # checkpoint; it knows its own classes
 device: str = "auto"                # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
 input_shape: tuple[int, int] | None = None  # height, width of the network's input; None: the checkpoint's
+num_workers: int = 2                # sheets worked on at a time; each needs some 20 bytes of memory a pixel
 # ---- Data ----
 dataset_path: str = "herbarium_sheets"   # folder of the data sets
 dataset: str = "demo"                    # <dataset_path>/<dataset>/{JPEGImages,SegmentationClass,ImageSets}
@@ -56,17 +59,23 @@ def main(settings: config.Settings) -> int:
             raise UserError(f'{out_dir / "masks"} is not a folder: mode "score" needs the masks of mode "predict".')
     report = Report(classes, colors, settings.object_scores)
     missing: list[str] = []
+
+    def work(stem: str) -> SheetScores | UserError | None:
+        try:
+            prediction = out_dir / "masks" / f"{stem}.png"
+            mask = predict(model, find(images, stem, data), prediction) if predicts else None
+            return score(report, data.mask(stem), prediction, mask) if scores else None
+        except UserError as error:
+            return error
+
+    results = in_threads(work, stems, settings.num_workers)
     with csv_file(out_dir / "per_sheet.csv", report.header()) if scores else nullcontext() as write_row:
-        for stem in tqdm(stems, desc=settings.mode, unit=" sheets"):
-            mask_path = out_dir / "masks" / f"{stem}.png"
-            try:
-                if predicts:
-                    predict(model, find(images, stem, data), mask_path)
-                if scores:
-                    write_row(score(report, stem, data.mask(stem), mask_path))
-            except UserError as error:
-                missing.append(str(error))
-                tqdm.write(str(error), file=sys.stderr)
+        for stem, result in zip(stems, tqdm(results, settings.mode, len(stems), unit=" sheets")):
+            if isinstance(result, UserError):
+                missing.append(str(result))
+                tqdm.write(str(result), file=sys.stderr)
+            elif scores:
+                write_row(report.add(stem, result))
     print(f"{len(stems) - len(missing)} of {len(stems)} sheets done, {len(missing)} bad or missing. Results: {out_dir}")
     if report.sheets:
         made_by = settings.model_path if predicts else None
@@ -82,15 +91,17 @@ def find(images: Mapping[str, Path], stem: str, data: VocDataset) -> Path:
     return images[stem]
 
 
-def predict(model: DeeplabV3, image_path: Path, mask_path: Path) -> None:
-    """Writes the predicted mask of an image."""
-    write_mask(mask_path, model.segment(read_image(image_path)), model.colors)
+def predict(model: DeeplabV3, image_path: Path, mask_path: Path) -> np.ndarray:
+    """The predicted mask of an image, uint8 (H, W), after it has been written."""
+    mask = model.segment(read_image(image_path))
+    write_mask(mask_path, mask, model.colors)
+    return mask
 
 
-def score(report: Report, stem: str, truth_path: Path, mask_path: Path) -> list[Any]:
-    """The sheet's row of per_sheet.csv, after adding it to the report. Raises UserError when the masks do not fit."""
+def score(report: Report, truth_path: Path, mask_path: Path, mask: np.ndarray | None) -> SheetScores:
+    """The sheet's scores; `mask`: what is in mask_path, None reads it. Raises UserError when the masks do not fit."""
     try:
-        return report.add(stem, read_mask(truth_path), read_mask(mask_path))
+        return report.measure(read_mask(truth_path), read_mask(mask_path) if mask is None else mask)
     except ValueError as error:
         raise UserError(f"{truth_path} (truth) and {mask_path} (prediction) do not fit: {error}.") from error
 

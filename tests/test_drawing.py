@@ -6,7 +6,8 @@ import pytest
 from scipy import ndimage
 
 from utils import drawing
-from utils.drawing import Region, count_pixels, draw, find_regions, object_boxes
+from utils.boxes import object_boxes
+from utils.drawing import Region, count_pixels, draw, find_regions
 from utils.utils import UserError
 
 NAMES = ["_background_", "Barcode", "Label"]
@@ -99,6 +100,16 @@ def test_boxes_hold_all_objects_and_are_apart(seed):
     assert (times[mask > 0] == 1).all() and (times == 0).any()
     assert object_boxes(np.zeros((4, 5), np.uint8)) == []
     assert object_boxes(np.ones((4, 5), np.uint8)) == [(slice(0, 4), slice(0, 5))]
+
+
+def test_boxes_with_a_gap_between_them():
+    mask = np.zeros((20, 30), bool)
+    mask[2:5, 3:6] = mask[7, 10] = mask[15, 25] = True
+    assert object_boxes(mask) == [np.s_[2:5, 3:6], np.s_[7:8, 10:11], np.s_[15:16, 25:26]]
+    assert object_boxes(mask, gap=3) == object_boxes(mask)  # 2 rows, but 4 columns between the first two
+    assert object_boxes(mask, gap=4) == [np.s_[2:8, 3:11], np.s_[15:16, 25:26]]
+    assert object_boxes(mask, gap=13) == [np.s_[2:8, 3:11], np.s_[15:16, 25:26]]
+    assert object_boxes(mask, gap=14) == [np.s_[2:16, 3:26]]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

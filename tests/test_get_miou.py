@@ -308,7 +308,7 @@ def test_memory_does_not_grow_with_the_sheets() -> None:
     def add(count: int) -> int:
         """Bytes held after `count` more sheets of 10 kB."""
         for i in range(count):
-            summed.add(f"sheet {i}", mask.copy(), mask.copy())
+            summed.add(f"sheet {i}", summed.measure(mask.copy(), mask.copy()))
         gc.collect()  # also empties CPython's stores of small objects
         return tracemalloc.get_traced_memory()[0]
 

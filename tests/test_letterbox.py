@@ -58,7 +58,7 @@ def test_a_strong_reduction_in_steps_is_about_that_in_one():
     image = cv2.resize(rng.integers(0, 256, (12, 8, 3), dtype=np.uint8), (1207, 1803), interpolation=cv2.INTER_CUBIC)
     one_step = cv2.resize(image, (127, 181), interpolation=cv2.INTER_AREA).astype(int)
     assert one_step.std() > 50
-    assert np.abs(resize(image, (181, 127)) - one_step).mean() < 1
+    assert np.abs(resize(image, (181, 127)) - one_step).mean() < 2
 
 
 def test_network_input_is_channels_last_and_in_0_1():

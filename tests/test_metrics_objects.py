@@ -117,6 +117,26 @@ def test_the_tolerance_grows_with_the_sheet() -> None:
     assert count_objects(truth, far, 2).boundary_f1[1] < 1
 
 
+def test_what_lies_far_apart_counts_as_if_alone() -> None:
+    """The sheet is looked at box by box: that cuts nothing off."""
+    rng = np.random.default_rng(3)
+    corners = [(y, x) for y in (50, 330) for x in (60, 300)]
+    truth, prediction = np.zeros((2, 450, 420), np.uint8)
+    expected = no_objects(3)
+    for y, x in corners:
+        one_truth, one_prediction = np.zeros((2, 450, 420), np.uint8)
+        for mask, all_of_them in ((one_truth, truth), (one_prediction, prediction)):
+            for value in (1, 2, IGNORE if mask is one_truth else 1):
+                top, left = y + rng.integers(8), x + 12 * value % 31 + rng.integers(8)
+                mask[top:top + 30, left:left + 25] = value
+            all_of_them[mask > 0] = mask[mask > 0]
+        expected += count_objects(one_truth, one_prediction, 3)
+    counts = count_objects(truth, prediction, 3)
+    assert counts.true.sum() > 3 and counts.found.sum() > 0 and counts.false.sum() > 0
+    for name in ("true", "found", "false", "true_edge", "true_edge_met", "predicted_edge", "predicted_edge_met"):
+        np.testing.assert_array_equal(getattr(counts, name), getattr(expected, name))
+
+
 def test_counts_add_up_over_the_sheets() -> None:
     label = sheet((1, 20, 20, 10, 10))
     total = no_objects(2)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from utils.boxes import object_boxes
 from utils.objects import MIN_AREA
 from utils.utils import UserError
 
@@ -91,25 +92,6 @@ def find_regions(mask: np.ndarray, name_classes: Sequence[str], min_area: float 
                 if area >= min_area * mask.size:
                     regions.append(Region(name, index, y + top, x + left, height, width, area, (y + row, x + column)))
     return sorted(regions, key=lambda region: region[1:4])  # index, top, left
-
-
-def object_boxes(mask: np.ndarray) -> list[tuple[slice, slice]]:
-    """Boxes (rows, columns) that hold all of `mask`, uint8 (H, W), that is not 0; between them are rows or columns of 0.
-
-    Each object lies in one box as a whole, so what follows looks at the boxes alone: they are a small part of a sheet.
-    """
-    boxes = []
-    for rows in _runs(mask.any(1)):
-        for columns in _runs(mask[rows].any(0)):
-            for inner in _runs(mask[rows, columns].any(1)):
-                boxes.append((slice(rows.start + inner.start, rows.start + inner.stop), columns))
-    return boxes
-
-
-def _runs(filled: np.ndarray) -> Iterator[slice]:
-    """The runs of True in `filled`, bool (n,)."""
-    edges = np.flatnonzero(np.diff(filled, prepend=False, append=False))
-    return (slice(start, stop) for start, stop in zip(edges[::2].tolist(), edges[1::2].tolist()))
 
 
 def _look_up(table: np.ndarray, values: np.ndarray) -> np.ndarray:

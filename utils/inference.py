@@ -6,10 +6,10 @@ import csv
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -19,6 +19,8 @@ from tqdm import tqdm
 from utils.drawing import Region, count_pixels, draw, find_regions
 from utils.image_io import read_picture, write_mask, write_picture
 from utils.utils import UserError, atomic_path, find_images, require_distinct
+
+Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
 class Segmenter(Protocol):
@@ -140,15 +142,24 @@ def _predict_all(
         except UserError as error:
             return error
 
+    yield from zip(sheets, in_threads(work, sheets, num_workers))
+
+
+def in_threads(work: Callable[[Item], Result], items: Sequence[Item], num_workers: int) -> Iterator[Result]:
+    """work(item) of each item, in their order, computed by `num_workers` threads that share the cores.
+
+    Decoding, the network and encoding do without Python's lock, so the threads overlap. Ends early (Ctrl-C, an error)
+    by finishing the items in work and starting no other.
+    """
     num_workers = max(num_workers, 1)
     threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(max(threads // num_workers, 1))  # the sheets in work share the cores
+    torch.set_num_threads(max(threads // num_workers, 1))
     cv2.setNumThreads(max(cv2_threads // num_workers, 1))
     pool = ThreadPoolExecutor(num_workers)
     try:
-        yield from zip(sheets, pool.map(work, sheets))
+        yield from pool.map(work, items)
     finally:
-        pool.shutdown(cancel_futures=True)  # Ctrl-C: finish the sheets in work, start no other
+        pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)
         cv2.setNumThreads(cv2_threads)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 import cv2
 import numpy as np
 
+from utils.boxes import object_boxes
 from utils.utils import IGNORE
 from utils.utils_metrics import percent
 
@@ -80,12 +81,12 @@ def count_objects(truth: np.ndarray, prediction: np.ndarray, num_classes: int) -
     tolerance = max(1.0, TOLERANCE * math.hypot(*truth.shape))
     margin = math.ceil(tolerance) + 1  # what an outline needs to see around it
     for k in range(1, num_classes):
-        box = _box((truth == k) | (prediction == k), margin)
-        if box is not None:
+        for box in object_boxes((truth == k) | (prediction == k), gap=2 * margin):
+            box = tuple(slice(max(side.start - margin, 0), side.stop + margin) for side in box)
             true, predicted = ((mask[box] == k).astype(np.uint8) for mask in (truth, prediction))
             ignored = (truth[box] == IGNORE).astype(np.uint8)
-            counts[:3, k] = _match(true, predicted, ignored, min_area)
-            counts[3:, k] = _outlines(true, predicted, ignored, tolerance)
+            counts[:3, k] += _match(true, predicted, ignored, min_area)
+            counts[3:, k] += _outlines(true, predicted, ignored, tolerance)
     return ObjectCounts(1, *counts)
 
 
@@ -144,14 +145,6 @@ def _near(mask: np.ndarray, distance: float) -> np.ndarray:
     if not mask.any():
         return mask
     return cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= distance
-
-
-def _box(mask: np.ndarray, margin: int) -> tuple[slice, slice] | None:
-    """Rows and columns of the box around `mask`'s True pixels, `margin` pixels wider; None if there are none."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
-        return None
-    return tuple(slice(max(line[0] - margin, 0), line[-1] + margin + 1) for line in (rows, columns))
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
@@ -18,6 +18,13 @@ from utils.utils import UserError, atomic_path
 from utils.utils_metrics import Scores, confusion_matrix, markdown_table, percent, scores
 
 WriteRow = Callable[[Iterable[Any]], None]
+
+
+class SheetScores(NamedTuple):
+    """What is counted on one sheet: pixels, int64 (C, C), rows truth, columns prediction; objects where asked for."""
+
+    matrix: np.ndarray
+    objects: ObjectCounts | None
 
 
 class Report:
@@ -38,19 +45,23 @@ class Report:
         columns = ["sheet", "mIoU", *(f"IoU {name}" for name in self.name_classes)]
         return columns if self.objects is None else [*columns, "objects", "objects found", "false objects"]
 
-    def add(self, stem: str, truth: np.ndarray, prediction: np.ndarray) -> list[Any]:
-        """The sheet's row of per_sheet.csv: scores from 0 to 1, NaN for absent classes, and counts of objects.
+    def measure(self, truth: np.ndarray, prediction: np.ndarray) -> SheetScores:
+        """The counts of one sheet, to `add`; changes nothing here, so threads may share it.
 
-        truth, prediction: uint8 (H, W). Raises ValueError like `confusion_matrix`; the sheet is then left out.
+        truth, prediction: uint8 (H, W). Raises ValueError like `confusion_matrix`.
         """
-        matrix = confusion_matrix(truth, prediction, len(self.name_classes))
-        result = scores(matrix)
+        count = len(self.name_classes)
+        matrix = confusion_matrix(truth, prediction, count)
+        return SheetScores(matrix, count_objects(truth, prediction, count) if self.objects is not None else None)
+
+    def add(self, stem: str, sheet: SheetScores) -> list[Any]:
+        """The sheet's row of per_sheet.csv: scores from 0 to 1, NaN for absent classes, and counts of objects."""
+        result = scores(sheet.matrix)
         row = [stem, *(round(float(value), 4) for value in (result.miou, *result.iou))]
-        if self.objects is not None:
-            objects = count_objects(truth, prediction, len(self.name_classes))
-            self.objects += objects
-            row += [objects.true.sum(), objects.found.sum(), objects.false.sum()]
-        self.matrix += matrix
+        if sheet.objects is not None:
+            self.objects += sheet.objects
+            row += [sheet.objects.true.sum(), sheet.objects.found.sum(), sheet.objects.false.sum()]
+        self.matrix += sheet.matrix
         self.sheets += 1
         return row
 
