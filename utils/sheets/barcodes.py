@@ -54,24 +54,27 @@ def readable(name: str, text: str) -> str:
     return f"{name} {text}"
 
 
-def sticker(kit: Kit) -> Card:
-    """A barcode sticker, the whole of it class Barcode."""
+def sticker(kit: Kit, sheet: Color) -> Card:
+    """A barcode sticker, the whole of it class Barcode: white mostly, else like the sheet's paper."""
     name, text = random_code(kit)
-    return matrix_sticker(kit, name, text) if name in ("DataMatrix", "QRCode") else linear_sticker(kit, name, text)
+    white = kit.pick(((252, 252, 250), (244, 243, 238), (236, 230, 214)))
+    paper = vary(kit.rng, white if kit.chance(0.75) else sheet, 4)
+    draw = matrix_sticker if name in ("DataMatrix", "QRCode") else linear_sticker
+    return draw(kit, name, text, paper)
 
 
-def linear_sticker(kit: Kit, name: str, text: str) -> Card:
+def linear_sticker(kit: Kit, name: str, text: str, paper: Color) -> Card:
     """A sticker with a linear code, its number and, mostly, an institution's name."""
     rng = kit.rng
-    width, height = rng.uniform(2.6, 6.0), rng.uniform(0.8, 2.6)
-    paper = vary(rng, kit.pick(((252, 252, 250), (244, 243, 238), (236, 230, 214))), 4)
+    width = rng.uniform(3.4, 6.5)
+    height = width / rng.uniform(1.9, 3.4) if kit.chance(0.8) else rng.uniform(0.7, 1.2)
     ink = kit.pick((BLACK, (60, 55, 55), (150, 20, 30), (20, 30, 90)), (8, 2, 0.5, 0.5))
     above = int(kit.pick((0, 1, 2), (2, 4, 3)))
     below = kit.chance(0.9)
     bare = height < 1.2
     margin = rng.uniform(0.08, 0.3)
     room = height - 2 * margin * height / width
-    line = room * rng.uniform(0.14, 0.2) if not bare else room * 0.3
+    line = room * rng.uniform(0.15, 0.24) if not bare else room * 0.3
     above, below = (0, below) if bare else (above, below)
     card = Card(width, height, kit.scale, paper)
     font = kit.pick(kit.fonts.files[kit.pick(("sans", "mono", "serif"), (6, 2, 1))])
@@ -95,18 +98,25 @@ def linear_sticker(kit: Kit, name: str, text: str) -> Card:
     return card
 
 
-def matrix_sticker(kit: Kit, name: str, text: str) -> Card:
-    """A sticker with a square code, alone or with lines of text beside it."""
+def matrix_sticker(kit: Kit, name: str, text: str, paper: Color) -> Card:
+    """A sticker with a square code, alone, with its number running up its side or with lines of text beside it."""
     rng = kit.rng
     height = rng.uniform(1.0, 2.2)
-    alone = kit.chance(0.35)
-    width = height * rng.uniform(1.0, 1.15) if alone else height * rng.uniform(1.9, 3.6)
-    card = Card(width, height, kit.scale, vary(rng, (248, 248, 245), 4))
+    kind = kit.pick(("alone", "number", "lines"), (2, 3, 5))
+    alone = kind != "lines"
+    width = height * {"alone": rng.uniform(1.0, 1.15), "number": rng.uniform(1.2, 1.3), "lines": rng.uniform(1.9, 3.6)
+                      }[kind]
+    card = Card(width, height, kit.scale, paper)
     margin = height * rng.uniform(0.08, 0.2)
     side = height - 2 * margin
     color = (170, 40, 30) if kit.chance(0.12) else BLACK
     right = not alone and kit.chance(0.3)
     draw_symbol(card, name, text, width - margin - side if right else margin, margin, side, side, color)
+    if kind == "number":
+        along = Card(side, width - side - 2 * margin, kit.scale, paper)
+        size = min(along.height * 0.8, height * 0.14)
+        printed(kit, along, text.rsplit("/", 1)[-1], side / 2, 0.0, size, BLACK, "sans", align=0.5, limit=side)
+        card.put(along.turned(1), margin + side + margin * 0.5, margin)
     if not alone:
         left, room = (margin, width - 3 * margin - side) if right else (side + 2 * margin, width - 3 * margin - side)
         lines = [kit.pick(words.INSTITUTION), text.rsplit("/", 1)[-1], words.date(kit)][:int(rng.integers(1, 4))]

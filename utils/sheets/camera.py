@@ -91,8 +91,8 @@ def expose(kit: Kit, image: np.ndarray) -> None:
     """Changes light and colour of `image` in place: exposure, contrast, cast, vignette, uneven light, no colour."""
     rng, size = kit.rng, image.shape[:2]
     gain = np.exp(rng.normal(0, 0.07)) * np.exp(rng.normal(0, 0.02, 3))
-    if kit.chance(0.1):
-        gain = gain * np.exp(rng.normal(0, 0.12, 3))  # a strong cast: tungsten light, yellow film
+    if kit.chance(0.12):  # a strong cast: tungsten light (blue is lost first), daylight, or a little green
+        gain = gain * np.exp(rng.normal(0.12, 0.12) * np.array([0.3, 0.0, -1.6]) + (0, rng.normal(0.02, 0.03), 0))
     gamma, lift = np.exp(rng.normal(0, 0.12)), rng.uniform(0, 14) if kit.chance(0.4) else 0.0
     level = np.linspace(0, 1, 256)[:, None] ** gamma * gain * (255 - lift) + lift
     if kit.chance(0.15):
@@ -113,10 +113,10 @@ def expose(kit: Kit, image: np.ndarray) -> None:
 def resolve(kit: Kit, image: np.ndarray) -> np.ndarray:
     """`image` as the sensor records it: blur, a loss of resolution, sharpening, noise."""
     rng, size = kit.rng, image.shape[:2]
-    if kit.chance(0.35):
+    if kit.chance(0.3):
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.0) * max(1.0, size[0] / 2000))
-    if kit.chance(0.2):
-        share = rng.uniform(0.45, 0.9)
+    if kit.chance(0.15):
+        share = rng.uniform(0.5, 0.95)
         small = cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
         image = cv2.resize(small, size[::-1], interpolation=cv2.INTER_CUBIC)
     if kit.chance(0.3):

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from utils.sheets.draw import Card, Color, Kit, vary
-from utils.sheets.text import printed
+from utils.sheets.text import printed, printed_row
 
 # sRGB of the usual 24 patches (dark skin ... black), the published mean of the ColorChecker Classic.
 CHECKER: tuple[Color, ...] = (
@@ -22,6 +22,8 @@ CHECKER: tuple[Color, ...] = (
 )
 CONTROL: tuple[Color, ...] = ((40, 30, 110), (0, 140, 200), (0, 130, 70), (250, 225, 0), (215, 20, 40), (210, 20, 120),
                               (252, 252, 252), (70, 45, 45), (20, 20, 20))
+NAMES = "Blue Cyan Green Yellow Red Magenta White 3/Color Black".split()
+MAKERS = ("Kolora", "CHROMEL", "Tonalux", "Farbex")
 
 
 def toned(kit: Kit, colors: Sequence[Color]) -> list[Color]:
@@ -33,13 +35,13 @@ def toned(kit: Kit, colors: Sequence[Color]) -> list[Color]:
     return [tuple(int(channel) for channel in color) for color in np.clip(value, 3, 254)]
 
 
-def patches(card: Card, rows: Sequence[Sequence[Color]], box: Sequence[float], gap: float) -> None:
-    """Paints a grid of patches into `box` (x, y, width, height in cm), `gap` cm apart."""
+def patches(card: Card, colors: Sequence[Color], columns: int, box: Sequence[float], gap: float) -> None:
+    """Paints `colors` row by row as a grid of patches into `box` (x, y, width, height in cm), `gap` cm apart."""
     x, y, width, height = box
-    step_y, step_x = height / len(rows), width / len(rows[0])
-    for row, colors in enumerate(rows):
-        for column, color in enumerate(colors):
-            card.rect(x + column * step_x + gap / 2, y + row * step_y + gap / 2, step_x - gap, step_y - gap, color)
+    step_y, step_x = height / -(-len(colors) // columns), width / columns
+    for index, color in enumerate(colors):
+        row, column = divmod(index, columns)
+        card.rect(x + column * step_x + gap / 2, y + row * step_y + gap / 2, step_x - gap, step_y - gap, color)
 
 
 def round_corners(card: Card, radius: float) -> None:
@@ -54,20 +56,19 @@ def round_corners(card: Card, radius: float) -> None:
 def checker(kit: Kit) -> Card:
     """A card with 4 x 6 patches, mostly on black."""
     rng = kit.rng
-    height = rng.uniform(4.5, 9.0) if kit.chance(0.85) else rng.uniform(1.8, 4.0)
+    height = rng.uniform(4.8, 9.0) if kit.chance(0.85) else rng.uniform(1.8, 4.0)
     frame = kit.pick(((26, 25, 25), (45, 44, 44), (70, 72, 68), (20, 20, 30), (236, 236, 232)), (6, 4, 2, 1, 1))
     side = rng.uniform(0.04, 0.16) * height  # room for the maker's name and a small scale at the ends
-    margin = rng.uniform(0.03, 0.09) * height
+    margin = (rng.uniform(0.03, 0.09) if kit.chance(0.85) else rng.uniform(0.1, 0.2)) * height  # or in a case
     step = (height - 2 * margin) / 4
     card = Card(6 * step + 2 * margin + 2 * side, height, kit.scale, vary(rng, frame, 5))
     colors = toned(kit, CHECKER)
-    rows = [colors[index:index + 6] for index in range(0, 24, 6)]
     gap = step * kit.pick((0.03, 0.14, 0.24, 0.32), (1, 3, 3, 2))
     box = (margin + side, margin, 6 * step, 4 * step)
     if kit.chance(0.2):
         light = vary(rng, (150, 150, 150), 40)
-        patches(card, [[light] * 6] * 4, box, max(gap - 0.07, 0.02))
-    patches(card, rows, box, gap)
+        patches(card, [light] * 24, 6, box, max(gap - 0.07, 0.02))
+    patches(card, colors, 6, box, gap)
     text = (225, 225, 225) if sum(frame) < 300 else (30, 30, 30)
     if side > 0.35:
         name = Card(height - 2 * margin, side, kit.scale, card.image[0, 0])
@@ -93,10 +94,10 @@ def two_rows(kit: Kit) -> Card:
     height = rng.uniform(1.8, 4.0)
     step = height * 0.42
     colors = toned(kit, CHECKER)
-    half = [colors[0:6], colors[6:12]] if kit.chance(0.5) else [colors[12:18], colors[18:24]]
+    half = colors[:12] if kit.chance(0.5) else colors[12:]
     end = rng.uniform(0.06, 0.3) * height
     card = Card(6 * step + 2 * end, height, kit.scale, vary(rng, (32, 31, 32), 8))
-    patches(card, half, (end, height * 0.08, 6 * step, step * 2), step * kit.pick((0.03, 0.12, 0.3)))
+    patches(card, half, 6, (end, height * 0.08, 6 * step, step * 2), step * kit.pick((0.03, 0.12, 0.3)))
     if kit.chance(0.5):
         round_corners(card, 0.12)
     card.mark("Color chart")
@@ -113,41 +114,48 @@ def mini(kit: Kit) -> Card:
     if columns == 6:
         ring = [CHECKER[index] for index in rng.permutation(18)]
         greys = [(level,) * 3 for level in np.linspace(30, 250, 12).astype(int)[::kit.pick((1, -1))]]
-        inner = [ring[6 + 2 * row:7 + 2 * row] + greys[4 * row:4 * row + 4] + ring[7 + 2 * row:8 + 2 * row]
-                 for row in range(3)]
-        rows = [ring[:6], *inner, ring[12:]]
+        colors = ring[:6]
+        for row in range(3):
+            colors += [ring[6 + 2 * row], *greys[4 * row:4 * row + 4], ring[7 + 2 * row]]
+        colors += ring[12:]
     else:
-        rows = [[CHECKER[index] for index in rng.integers(0, 24, columns)] for _ in range(5)]
-    rows = np.reshape(toned(kit, sum(rows, [])), (5, columns, 3)).tolist()
-    patches(card, rows, (height * 0.06, height * 0.06, columns * step, 5 * step), step * rng.uniform(0.0, 0.12))
+        colors = [CHECKER[index] for index in rng.integers(0, 24, columns * 5)]
+    box = (height * 0.06, height * 0.06, columns * step, 5 * step)
+    patches(card, toned(kit, colors), columns, box, step * rng.uniform(0.0, 0.12))
     if kit.chance(0.6):
         round_corners(card, height * 0.05)
     card.mark("Color chart")
     return card
 
 
+def heading(kit: Kit, card: Card, name: str, head: float, ink: Color) -> None:
+    """Prints a maker and the chart's name into a strip's head (cm high), sometimes with ticks along its edge."""
+    text = f"{kit.pick(MAKERS)} {name}"
+    printed(kit, card, text, card.width * kit.pick((0.03, 0.03, 0.4)), head * 0.15, min(0.8, head * 0.38), ink, "sans")
+    if kit.chance(0.4):
+        for index in range(int(card.width * 5)):
+            card.rect(index / 5, 0, 0.03, 0.08 if index % 5 else 0.16, ink)
+
+
 def control_strip(kit: Kit) -> Card:
     """A long strip with a row of full and a row of half tones, with the colours' names above them."""
     rng = kit.rng
-    width = rng.uniform(14, 21)
-    head = rng.uniform(0.0, 2.6) if kit.chance(0.75) else 0.0
+    width = rng.uniform(16, 22)
+    head = rng.uniform(0.9, 2.6) if kit.chance(0.65) else rng.uniform(0, 0.3)
     tall = rng.uniform(1.4, 3.4)
     ground = vary(rng, kit.pick(((22, 22, 24), (92, 86, 90), (130, 128, 128))), 8)
     card = Card(width, head + tall, kit.scale, ground)
     solid = toned(kit, CONTROL)
     tints = [tuple(int(255 - (255 - channel) * rng.uniform(0.3, 0.45)) for channel in color) for color in solid]
     left, right = rng.uniform(0, 0.8), rng.uniform(0, 0.8)
-    rows = [tints, solid] if kit.chance(0.75) else [solid]
-    patches(card, rows, (left, head, width - left - right, tall * rng.uniform(0.88, 1.0)), rng.choice([0.0, 0.03]))
+    rows = tints + solid if kit.chance(0.7) else solid
+    box = (left, head, width - left - right, tall * rng.uniform(0.88, 1.0))
+    patches(card, rows, len(solid), box, rng.choice([0.0, 0.03]))
     if head > 0.8:
         ink = (235, 235, 235) if kit.chance(0.6) else (18, 18, 18)
-        printed(kit, card, "Color Control Patches", left + 0.3, head * 0.15, min(0.7, head * 0.35), ink, "sans")
+        heading(kit, card, "Color Control Patches", head, ink)
         step = (width - left - right) / len(CONTROL)
-        path = kit.pick(kit.fonts.files["sans"][:2])
-        names = "Blue Cyan Green Yellow Red Magenta White 3/Color Black".split()
-        for index, name in enumerate(names):
-            printed(kit, card, name, left + (index + 0.5) * step, head - 0.55, 0.34, ink, path=path,
-                    align=0.5)
+        printed_row(kit, card, NAMES, left + step / 2, step, head - 0.55, 0.34, ink)
     card.mark("Color chart")
     return card
 
@@ -155,26 +163,42 @@ def control_strip(kit: Kit) -> Card:
 def grey_scale(kit: Kit) -> Card:
     """A long strip with a row of greys."""
     rng = kit.rng
-    width = rng.uniform(12, 21)
-    head = rng.uniform(0, 2.6) if kit.chance(0.75) else 0.0
-    tall = rng.uniform(1.0, 3.2)
+    width = rng.uniform(16, 22)
+    head = rng.uniform(0.9, 2.6) if kit.chance(0.65) else rng.uniform(0, 0.3)
+    tall = rng.uniform(1.4, 3.2)
     ground = vary(rng, kit.pick(((30, 30, 32), (95, 88, 92), (140, 138, 138), (60, 64, 70))), 8)
     card = Card(width, head + tall, kit.scale, ground)
     steps = int(rng.integers(6, 21))
     levels = 250 * np.linspace(1, 0.04, steps) ** rng.uniform(0.8, 1.8)
     tint = rng.normal(0, 3, 3)
     greys = [tuple(int(channel) for channel in np.clip(level + tint, 3, 253)) for level in levels]
-    patches(card, [greys], (0.2, head, width - 0.4, tall * rng.uniform(0.85, 1)), 0.0)
+    patches(card, greys, steps, (0.2, head, width - 0.4, tall * rng.uniform(0.85, 1)), 0.0)
     if head > 0.8:
         ink = (235, 235, 235) if kit.chance(0.6) else (18, 18, 18)
-        printed(kit, card, "Gray Scale", 0.4, head * 0.12, min(0.8, head * 0.4), ink, "sans")
-        path = kit.pick(kit.fonts.files["sans"][:2])
-        for index in range(steps):
-            sign = {0: "A", steps // 3: "M", 2 * steps // 3: "B"}.get(index, str(index))
-            printed(kit, card, sign, 0.2 + (index + 0.5) * (width - 0.4) / steps, head - 0.5, 0.32, ink, path=path,
-                    align=0.5)
-        for index, color in enumerate(((0, 150, 215), (245, 215, 0), (215, 20, 120))[:int(rng.integers(0, 4))]):
-            card.disc(width * 0.62 + index * 0.9, head * 0.3, 0.28, color)
+        heading(kit, card, "Gray Scale", head, ink)
+        signs = [{0: "A", steps // 3: "M", 2 * steps // 3: "B"}.get(index, str(index)) for index in range(steps)]
+        step = (width - 0.4) / steps
+        printed_row(kit, card, signs, 0.2 + step / 2, step, head - 0.5, 0.32, ink)
+        dots = (((0, 150, 215), "C"), ((245, 215, 0), "Y"), ((215, 20, 120), "M"))
+        for index, (color, sign) in enumerate(dots[:int(rng.integers(0, 4))]):
+            x, radius = width * 0.75 + index * 1.1, min(0.4, head * 0.22)
+            card.disc(x, head * 0.33, radius, color)
+            printed(kit, card, sign, x, head * 0.33 - radius * 0.7, radius * 1.2, (250, 250, 250), "sans", align=0.5)
+    card.mark("Color chart")
+    return card
+
+
+def wedge(kit: Kit) -> Card:
+    """A short grey wedge: a few steps on a narrow card, sometimes with a row of colours under it."""
+    rng = kit.rng
+    steps, step = int(rng.integers(5, 13)), rng.uniform(0.6, 1.4)
+    height, margin = rng.uniform(0.7, 2.2), rng.uniform(0.0, 0.3)
+    colors = [(level, level, level) for level in np.linspace(248, 14, steps).astype(int)[::kit.pick((1, -1))].tolist()]
+    if kit.chance(0.3):
+        colors += [CONTROL[int(index)] for index in rng.integers(0, 6, steps)]
+    card = Card(steps * step + 2 * margin, height + 2 * margin, kit.scale,
+                vary(rng, kit.pick(((240, 240, 238), (120, 120, 118), (22, 22, 22))), 6))
+    patches(card, toned(kit, colors), steps, (margin, margin, steps * step, height), kit.pick((0.0, 0.0, 0.1)))
     card.mark("Color chart")
     return card
 
@@ -194,15 +218,15 @@ def palette(kit: Kit) -> Card:
         target = kit.pick((255, 20))
         choice = [tuple(int(c + (target - c) * lift) for c in color) for color in choice]
     colors = toned(kit, choice)
-    grid = [colors[index:index + columns] for index in range(0, rows * columns, columns)]
-    patches(card, grid, (margin, margin, columns * step, rows * step), step * kit.pick((0.0, 0.05, 0.2, 0.35)))
+    box = (margin, margin, columns * step, rows * step)
+    patches(card, colors, columns, box, step * kit.pick((0.0, 0.05, 0.2, 0.35)))
     card.mark("Color chart")
     return card
 
 
 def chart(kit: Kit) -> Card:
     """A random colour chart for a place on or beside the sheet."""
-    return kit.pick((checker, two_rows, mini, palette), (7, 2, 2, 2))(kit)
+    return kit.pick((checker, two_rows, mini, palette, wedge, long_chart), (13, 2, 2, 2, 1.5, 1.5))(kit)
 
 
 def long_chart(kit: Kit) -> Card:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from utils.sheets import barcodes, camera, charts, distractors, labels, paper, plants, scales
+from utils.sheets import barcodes, camera, charts, distractors, labels, paper, plants, rulers, scales
 from utils.sheets.draw import Canvas, Card, Color, Kit, Shape, vary
 from utils.sheets.fonts import Fonts
 
@@ -19,17 +19,20 @@ Box = tuple[float, float, float, float]  # x, y, width, height in cm
 Maker = Callable[[Kit], Card]
 # What stands in a row beside the sheet, and how often.
 STRIPS: tuple[tuple[tuple[Maker, ...], float], ...] = (
-    ((scales.box_ruler,), 2), ((charts.mini, scales.box_ruler), 3), ((scales.box_ruler, charts.mini), 1),
+    ((scales.box_ruler,), 2.5), ((charts.mini, scales.box_ruler), 3), ((scales.box_ruler, charts.mini), 1),
     ((scales.patch_ruler, distractors.nameplate), 5), ((scales.patch_ruler,), 2),
-    ((charts.long_chart, charts.long_chart), 3), ((charts.long_chart,), 1.5),
-    ((charts.mini, scales.checkered), 1), ((charts.mini, scales.checkered, charts.mini, scales.checkered), 1),
-    ((scales.checkered,), 0.7), ((scales.tick_ruler,), 4), ((scales.tick_ruler, charts.two_rows), 1),
+    ((charts.control_strip, charts.grey_scale), 3.5), ((charts.long_chart,), 1.5),
+    ((charts.long_chart, scales.box_ruler), 0.7), ((charts.mini, scales.checkered), 1),
+    ((charts.mini, scales.checkered, charts.mini, scales.checkered), 1), ((scales.checkered,), 0.7),
+    ((scales.block_card,), 1.5), ((scales.tick_ruler,), 4), ((rulers.edge_ruler,), 2.5),
+    ((rulers.clear_ruler,), 1), ((scales.tick_ruler, charts.two_rows), 1),
     ((scales.border_scale,), 1), ((distractors.nameplate, scales.border_scale), 1.5),
     ((charts.two_rows, charts.two_rows, scales.box_ruler), 1.5),
     ((scales.box_ruler, charts.two_rows, charts.two_rows), 1.5),
     ((charts.checker, scales.box_ruler), 2), ((charts.grey_scale, charts.checker, scales.box_ruler), 0.7),
-    ((charts.checker,), 1), ((scales.patch_card,), 0.5), ((distractors.nameplate,), 0.5),
-    ((distractors.plain_strip, scales.box_ruler), 0.4),
+    ((charts.wedge, scales.box_ruler), 0.7), ((charts.checker,), 1), ((scales.patch_card,), 0.6),
+    ((distractors.nameplate,), 0.7), ((distractors.plain_strip, scales.box_ruler), 0.6),
+    ((distractors.plain_strip,), 1.2),
 )
 
 
@@ -81,9 +84,9 @@ def compose(rng: np.random.Generator, fonts: Fonts, height: int) -> tuple[np.nda
     kit = Kit(rng, fonts, scale * math.ceil(CARD_SCALE / scale))
     size = (round(photo[1] * scale), round(photo[0] * scale))
     canvas = Canvas(np.empty((*size, 3), np.uint8), scale)
-    often = (10, 2, 1, 1, 1, 1, 2) if strips else (3, 2, 1, 1, 1, 1, 3)
+    often = (10, 2, 1, 1, 1.5, 1.5, 2, 0.7, 0.5) if strips else (3, 2, 1, 1, 1.5, 1.5, 3, 0.7, 0.7)
     paper.table(kit, canvas, kit.pick(tuple(paper.TABLES), often))
-    color = vary(rng, kit.pick(paper.SHEETS, (6, 6, 4, 2, 1, 2, 1, 3, 2, 1)), 5)
+    color = vary(rng, kit.pick(paper.SHEETS, (8, 7, 4, 2, 1, 2, 1, 3, 2, 1)), 5)
     sheet: Box = (left, top, *sheet_size)
     angle = float(rng.normal(0, 0.6)) if kit.chance(0.7) else 0.0
     paper.sheet(kit, canvas, sheet, color, angle)
@@ -177,9 +180,10 @@ ANYWHERE = ((0.5, 0.5), (0.1, 0.3), (0.9, 0.3), (0.1, 0.7), (0.9, 0.7), (0.5, 0.
 def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool) -> None:
     """Lays everything that belongs on the sheet: marks and packets, labels, the plants, barcodes, chart and scale."""
     rng, specimen = kit.rng, layout.specimen
-    count = int(kit.pick(range(1, 9), (5, 6, 4, 2, 1, 0.6, 0.4, 0.3)))
+    count = int(kit.pick(range(1, 9), (12, 8, 3.5, 1.2, 0.6, 0.3, 0.2, 0.1)))
     wanted = [labels.label(kit, color, index == 0) for index in range(count)]
     above: list[tuple[Card, Box, float]] = []
+    placed: list[Box] = []
     for index, card in enumerate(wanted):
         if kit.chance(0.05):
             card = card.turned(kit.pick((1, 3)))
@@ -187,15 +191,16 @@ def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool
         box = layout.find(card.width, card.height, spots, 0.3 if kit.chance(0.2) else 0.0)
         if box is None:
             continue
+        placed.append(box)
         tilt = rng.normal(0, 1.0) if kit.chance(0.93) else rng.normal(0, 12)
         if kit.chance(0.4) and specimen.cover(*box) < 0.3:
             canvas.paste(card, box[0] + box[2] / 2, box[1] + box[3] / 2, tilt, rng.uniform(0, 0.4))
         else:
             above.append((card, box, tilt))
-    for _ in range(int(kit.pick((0, 1, 2, 3, 4), (3, 4, 4, 2, 1)))):
-        mark = distractors.stamp(kit) if kit.chance(0.55) else distractors.note(kit)
+    for _ in range(int(kit.pick(range(6), (2, 4, 4, 3, 2, 1)))):
+        mark = kit.pick((distractors.stamp, distractors.note, distractors.sheet_heading), (5, 4, 2))(kit)
         lay(kit, canvas, layout, mark, CORNERS + ANYWHERE, weight=0.4, tilt=3, shadow=0.0)
-    if kit.chance(0.35):
+    if kit.chance(0.4):
         lay(kit, canvas, layout, distractors.packet(kit, color), CORNERS + ANYWHERE, 0.05)
     measured = not strips or kit.chance(0.08)
     early = kit.chance(0.12)  # leaves may lie over the ruler
@@ -208,23 +213,34 @@ def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool
         paper.threads(kit, canvas, layout.area)
     for card, box, tilt in above:
         canvas.paste(card, box[0] + box[2] / 2, box[1] + box[3] / 2, tilt, rng.uniform(0, 0.4))
-    if kit.chance(0.12):
-        lay(kit, canvas, layout, kit.pick((distractors.photograph, distractors.plain_strip))(kit), ANYWHERE)
+    if kit.chance(0.18):
+        lay(kit, canvas, layout, kit.pick((distractors.photograph, distractors.plain_strip), (1, 2))(kit), ANYWHERE)
     if kit.chance(0.04):
         lay(kit, canvas, layout, distractors.clip(kit), CORNERS, 0.6)
     if wanted and kit.chance(0.12):
         stamp_over(kit, canvas, layout)
-    for _ in range(int(kit.pick((0, 1, 2, 3, 4), (1, 10, 2, 1, 0.4)))):
-        card = barcodes.sticker(kit)
+    for _ in range(int(kit.pick((0, 1, 2, 3), (1.6, 12, 1.1, 0.4)))):
+        card = barcodes.sticker(kit, color)
         card = card.turned(kit.pick((1, 3))) if kit.chance(0.06) else card
-        lay(kit, canvas, layout, card, CORNERS + ((1.0, 0.75), (0.9, 0.8), (0.5, 1.0), (0.6, 0.97), (0.0, 0.8)), 0.03)
+        large = [box for box in placed if box[2] > card.width + 0.5 and box[3] > card.height + 0.5]
+        if large and kit.chance(0.12):
+            stick_on(kit, canvas, kit.pick(large), card)
+        else:
+            spots = CORNERS + ((1.0, 0.75), (0.9, 0.8), (0.5, 1.0), (0.6, 0.97), (0.0, 0.8))
+            lay(kit, canvas, layout, card, spots, 0.03)
     if measured and not early:
         measure(kit, canvas, layout)
 
 
+def stick_on(kit: Kit, canvas: Canvas, box: Box, card: Card) -> None:
+    """Sticks a card anywhere on the label that lies in `box`."""
+    x, y = kit.rng.uniform((card.width / 2, card.height / 2), (box[2] - card.width / 2, box[3] - card.height / 2))
+    canvas.paste(card, box[0] + x, box[1] + y, kit.rng.normal(0, 1.5), kit.rng.uniform(0, 0.3))
+
+
 def measure(kit: Kit, canvas: Canvas, layout: Layout) -> None:
     """Lays a colour chart, a scale, both or neither on the sheet."""
-    for maker, share in ((charts.chart, 0.72), (scales.scale, 0.72), (charts.chart, 0.04), (scales.scale, 0.05)):
+    for maker, share in ((charts.chart, 0.74), (scales.scale, 0.74), (charts.chart, 0.05), (scales.scale, 0.05)):
         if kit.chance(share):
             card = maker(kit)
             card = card.turned(kit.pick((1, 3, 2))) if kit.chance(0.6) else card

@@ -11,7 +11,7 @@ import numpy as np
 
 from utils.sheets import words
 from utils.sheets.draw import Card, Color, Kit, grain, shade, smooth_noise, vary, wander
-from utils.sheets.scales import logo
+from utils.sheets.emblems import logo, round_text
 from utils.sheets.text import INKS, Hand, handwritten, printed
 
 IGNORED = "_ignore_"
@@ -35,33 +35,61 @@ def tight(card: Card) -> None:
 
 
 def stamp(kit: Kit) -> Card:
-    """An ink stamp: words in an oval, a diamond, a box or alone; uneven ink."""
+    """An ink stamp: words round an oval, in a diamond or a box, or alone; uneven ink."""
     rng = kit.rng
-    color = vary(rng, kit.pick(((30, 28, 34), (50, 40, 120), (140, 30, 40), (40, 90, 70), (90, 85, 90))), 8)
-    kind = kit.pick(("box", "oval", "diamond", "plain", "number"))
-    width, height = rng.uniform(2, 6.5), rng.uniform(0.8, 4)
+    color = vary(rng, kit.pick(((30, 28, 34), (50, 40, 120), (140, 30, 40), (40, 90, 70), (90, 85, 90)),
+                               (6, 3, 1.5, 1, 3)), 8)
+    kind = kit.pick(("box", "oval", "diamond", "plain", "number"), (3, 4, 2, 3, 2))
+    width = rng.uniform(2, 6.5)
+    height = width * rng.uniform(0.5, 1.0) if kind in ("oval", "diamond") else rng.uniform(0.6, 2.8)
     card = Card(width + 0.3, height + 0.3, kit.scale, (255, 255, 255))
-    middle = np.array([card.width, card.height]) / 2
-    line, lines = rng.uniform(0.03, 0.08), int(rng.integers(1, 4))
+    x, y = card.width / 2, card.height / 2
+    line, lines, share = rng.uniform(0.03, 0.09), int(rng.integers(1, 4)), 0.88
     if kind == "box":
         card.rect(0.15, 0.15, width, height, color, line)
     elif kind == "oval":
+        size = min(width, height) * rng.uniform(0.14, 0.2)
+        inner = (width / 2 - size * 1.5, height / 2 - size * 1.5)
+        rings = ((width / 2, height / 2), inner)[:int(kit.pick((0, 1, 2), (1, 3, 3)))]
         angle = np.linspace(0, 2 * np.pi, 48)
-        for size in (1.0, 0.88)[:int(rng.integers(1, 3))]:
-            ring = np.stack([np.cos(angle), np.sin(angle)], 1) * (width / 2 * size, height / 2 * size)
-            card.line(middle + ring, color, line)
+        for radii in rings:
+            card.line((x, y) + np.stack([np.cos(angle), np.sin(angle)], 1) * radii, color, line)
+        middle = (width / 2 - size * 0.75, height / 2 - size * 0.75)
+        round_text(kit, card, kit.pick(words.INSTITUTION).upper(), (x, y), middle, size, color, False)
+        if kit.chance(0.7):
+            round_text(kit, card, kit.pick(words.REGION).upper(), (x, y), middle, size, color, True)
+        lines, share = int(rng.integers(0, 3)), 0.5
     elif kind == "diamond":
-        card.line(middle + np.array([(-1, 0), (0, -1), (1, 0), (0, 1)]) * (width / 2, height / 2), color, line, True)
-    room = width * (0.6 if kind in ("oval", "diamond") else 0.88)
-    size = min(height * (0.5 if kind in ("oval", "diamond") else 0.85) / lines, 0.9)
+        card.line((x, y) + np.array([(-1, 0), (0, -1), (1, 0), (0, 1)]) * (width / 2, height / 2), color, line, True)
+        share = 0.55
+    size = min(height * (0.85 if share > 0.6 else 0.45) / max(lines, 1), 0.9)
     for index in range(1 if kind == "number" else lines):
         text = words.number(kit, 7) if kind == "number" else kit.pick(
             (kit.pick(words.STAMP), kit.pick(words.INSTITUTION).upper(), words.date(kit), words.number(kit)))
-        printed(kit, card, text, middle[0], middle[1] + (index - lines / 2) * size, size * 0.85, color,
-                kit.pick(("sans", "serif", "mono")), align=0.5, limit=room)
+        printed(kit, card, text, x, y + (index - lines / 2) * size, size * 0.85, color,
+                kit.pick(("sans", "serif", "mono")), align=0.5, limit=width * share)
     ink_only(card, rng.uniform(0.35, 1.0))
     wear = np.clip(0.9 + smooth_noise(rng, card.alpha.shape, 5) * 0.6 + grain(rng, card.alpha.shape) * 0.15, 0.05, 1)
     card.alpha = cv2.multiply(card.alpha, wear, dtype=cv2.CV_8U)
+    tight(card)
+    return card
+
+
+def sheet_heading(kit: Kit) -> Card:
+    """An institution's name, printed on the sheet's own paper: one to three lines, some with its emblem."""
+    rng = kit.rng
+    lines, size = int(kit.pick((1, 2, 3), (3, 3, 1))), rng.uniform(0.3, 0.75)
+    color = vary(rng, kit.pick(((30, 28, 30), (90, 86, 84), (50, 60, 110), (120, 50, 40)), (5, 3, 1, 0.6)), 6)
+    emblem = kit.chance(0.3)
+    card = Card(rng.uniform(4, 12), lines * size * 1.3 + 0.3 + 1.8 * emblem, kit.scale, (255, 255, 255))
+    if emblem:
+        logo(kit, card, (card.width / 2 - 1.5, 0.1, 3.0, 1.6), color)
+    kind = kit.pick(("serif", "sans"), (3, 1))
+    for index in range(lines):
+        text = kit.pick((kit.pick(words.INSTITUTION), kit.pick(words.INSTITUTION), words.title(kit))).upper()
+        printed(kit, card, text, card.width / 2, 0.1 + 1.8 * emblem + index * size * 1.3,
+                size * (1.0 if index == 0 else rng.uniform(0.5, 0.9)), color, kind, align=0.5, limit=card.width - 0.2)
+    ink_only(card, rng.uniform(0.5, 1.0))
     tight(card)
     return card
 
@@ -77,6 +105,25 @@ def note(kit: Kit) -> Card:
     ink_only(card, rng.uniform(0.3, 1.0))
     tight(card)
     return card
+
+
+def fragments(kit: Kit, card: Card) -> None:
+    """Scatters seeds, small leaves and bits of stem over a packet, seen through it or lying on it."""
+    rng = kit.rng
+    color, faint = vary(rng, kit.pick(((86, 62, 40), (58, 50, 32), (120, 96, 60))), 10), rng.uniform(0.15, 1.0)
+    bits = Card(card.width, card.height, kit.scale, (0, 0, 0))
+    middle, spread = rng.uniform(0.35, 0.65, 2), rng.uniform(0.08, 0.18)
+    t = np.linspace(0, 2 * np.pi, 10)
+    for _ in range(int(rng.integers(3, 40))):
+        at = np.clip(middle + rng.normal(0, spread, 2), 0.1, 0.9) * (card.width, card.height)
+        if kit.chance(0.5):
+            turn, size = rng.uniform(0, 6.3), rng.uniform(0.1, 0.7)
+            leaf = np.stack([np.cos(t) * size, np.sin(t) * size * rng.uniform(0.2, 0.6)], 1)
+            bits.fill(at + leaf @ np.array([(np.cos(turn), np.sin(turn)), (-np.sin(turn), np.cos(turn))]),
+                      (int(rng.integers(150, 256)),) * 3)
+        else:
+            bits.line(wander(rng, at, rng.uniform(0, 6.3), rng.uniform(0.3, 2), 1.0), (230, 230, 230), 0.05)
+    card.stain(bits.image[..., 0], 0, 0, color, faint)
 
 
 def packet(kit: Kit, sheet: Color) -> Card:
@@ -104,10 +151,8 @@ def packet(kit: Kit, sheet: Color) -> Card:
         x = rng.uniform(0.03, 0.97)
         line = ((0, height * x), (width, height * x)) if kit.chance(0.5) else ((width * x, 0), (width * x, height))
         card.line(line, fold, rng.uniform(0.02, 0.08))
-    if kit.chance(0.35) or kind == "bag":
-        spot = Card(width * 0.7, height * 0.5, kit.scale, (255, 255, 255))
-        shadow = np.clip(smooth_noise(rng, spot.alpha.shape, 3) * 60, 0, rng.uniform(14, 60))
-        card.stain(shadow.astype(np.uint8), width * 0.15, height * 0.3, (70, 55, 40))
+    if kit.chance(0.4) or kind == "bag":
+        fragments(kit, card)
     card.mark(IGNORED)
     return card
 
@@ -135,13 +180,14 @@ def photograph(kit: Kit) -> Card:
 
 
 def plain_strip(kit: Kit) -> Card:
-    """Cardboard, dark paper or tape: a rectangle of one colour, plain background."""
+    """Cardboard, dark paper, a slat or tape: a rectangle of one colour, plain background."""
     rng = kit.rng
-    colors = ((34, 32, 32), (150, 122, 86), (196, 178, 140), (232, 228, 214), (90, 92, 96), (120, 40, 36))
+    colors = ((34, 32, 32), (150, 122, 86), (196, 178, 140), (232, 228, 214), (90, 92, 96), (120, 40, 36),
+              (204, 166, 108), (176, 176, 172))
     color = kit.pick(colors)
     long = kit.chance(0.7)
     height = rng.uniform(0.3, 1.2) if long else rng.uniform(1, 5)
-    card = Card(rng.uniform(2, 12), height, kit.scale, vary(rng, color, 8))
+    card = Card(rng.uniform(2, 20 if long else 9), height, kit.scale, vary(rng, color, 8))
     size = card.alpha.shape
     gain = 1 + smooth_noise(rng, size, 6) * 0.04 + grain(rng, size) * 0.015
     shade(card.image, gain.astype(np.float32))

@@ -7,14 +7,15 @@ from collections.abc import Callable
 import numpy as np
 
 from utils.sheets import barcodes, words
-from utils.sheets.draw import Card, Color, Kit, vary, wander
+from utils.sheets.draw import Card, Color, Kit, Shape, vary, wander
 from utils.sheets.stationery import Writer, border, censor, ink, paper, paper_color, torn
 from utils.sheets.text import Hand, handwritten, printed, square_signs
 
 
 def collection(kit: Kit, color: Color) -> Card:
     """A collection label: heading, name, place, collector and date."""
-    card = paper(kit, kit.rng.uniform(6, 14), kit.rng.uniform(3.5, 11), color)
+    width = kit.rng.uniform(6.5, 13.5)
+    card = paper(kit, width, width * kit.rng.uniform(0.4, 0.8), color)
     writer = Writer(kit, card, border(kit, card, ink(kit)), kit.rng.uniform(0.26, 0.44))
     for _ in range(int(kit.rng.integers(1, 4))):
         writer.heading(words.title(kit))
@@ -37,7 +38,8 @@ def collection(kit: Kit, color: Color) -> Card:
 
 def form(kit: Kit, color: Color) -> Card:
     """A form: printed names of fields, lines to write on, the values typed or by hand."""
-    card = paper(kit, kit.rng.uniform(7, 13), kit.rng.uniform(5, 15), color)
+    width = kit.rng.uniform(7, 13)
+    card = paper(kit, width, width * kit.rng.uniform(0.45, 1.05), color)
     writer = Writer(kit, card, border(kit, card, ink(kit)), kit.rng.uniform(0.28, 0.42))
     for _ in range(int(kit.rng.integers(1, 3))):
         writer.heading(words.title(kit))
@@ -69,12 +71,17 @@ def slip(kit: Kit, color: Color) -> Card:
 
 
 def letter(kit: Kit, color: Color) -> Card:
-    """A note or letter, wholly by hand or a printed page of small text."""
-    card = paper(kit, kit.rng.uniform(5, 12), kit.rng.uniform(5, 18), color)
+    """A field note or letter, wholly by hand (sometimes on ruled paper), or a printed page of small text."""
+    width = kit.rng.uniform(5, 11)
+    card = paper(kit, width, width * kit.rng.uniform(0.6, 1.5), color)
     writer = Writer(kit, card, kit.rng.uniform(0.2, 0.8), kit.rng.uniform(0.2, 0.7))
     writer.by_hand = kit.chance(0.7)
     if not writer.by_hand:
         writer.size = min(writer.size, 0.34)
+    elif kit.chance(0.3):
+        line = tuple(int(channel * 0.85) for channel in color[:2]) + color[2:]
+        for y in np.arange(kit.rng.uniform(0.5, 2), card.height, kit.rng.uniform(0.5, 0.9)):
+            card.rect(0, y, card.width, 0.02, line)
     while writer.fits():
         writer.line(words.phrase(kit, int(writer.room / writer.size * 0.4)))
     return card
@@ -161,6 +168,52 @@ def signs(kit: Kit, color: Color) -> Card:
     return card
 
 
+def half_blank(kit: Kit, color: Color) -> Card:
+    """A label with one to four lines at its top, its foot or both; the rest of it is empty."""
+    width = kit.rng.uniform(5, 13)
+    card = paper(kit, width, width * kit.rng.uniform(0.35, 1.0), color)
+    writer = Writer(kit, card, border(kit, card, ink(kit)), kit.rng.uniform(0.26, 0.44))
+    for end in kit.pick((("top",), ("foot",), ("top", "foot")), (3, 2, 2)):
+        lines = int(kit.rng.integers(1, 5 if end == "top" else 3))
+        if end == "foot":
+            writer.y = max(writer.y, card.height - writer.margin - lines * writer.size * 1.4)
+        for _ in range(lines):
+            if not writer.fits(0.9):
+                break
+            if kit.chance(0.5 if end == "top" else 0.2):
+                writer.heading(words.title(kit))
+            else:
+                writer.line(kit.pick((words.species(kit), kit.pick(words.PERSON), words.date(kit),
+                                      words.phrase(kit, 5))))
+    return card
+
+
+def tag(kit: Kit, color: Color) -> Card:
+    """A tie-on tag: a small card with clipped corners, a hole and its string; only the card is Label."""
+    rng = kit.rng
+    width, height = rng.uniform(3.0, 6.5), rng.uniform(1.8, 3.2)
+    ground = color if kit.chance(0.5) else vary(rng, kit.pick(((222, 200, 152), (236, 224, 196), (240, 240, 236))), 6)
+    card = paper(kit, width + 2, height, ground)  # the string takes two centimetres at the left
+    cut = height * rng.uniform(0.15, 0.35)
+    outline = np.array([(2 + cut, 0), (width + 2, 0), (width + 2, height), (2 + cut, height), (2, height - cut),
+                        (2, cut)])
+    card.cut(outline)
+    card.shapes.append(Shape("Label", outline * card.scale))
+    hole = np.array([2.45, height / 2])
+    if kit.chance(0.7):
+        card.disc(*hole, 0.26, vary(rng, (190, 90, 60), 20))
+    card.disc(*hole, 0.12, (60, 54, 48))
+    string = Card(width + 2, height, kit.scale, (0, 0, 0))
+    for _ in range(2):
+        string.line(wander(rng, hole, rng.uniform(2.6, 3.7), 2.4, 1.2), (255, 255, 255), 0.05)
+    card.image[string.image[..., 0] > 127] = vary(rng, kit.pick(((230, 226, 214), (170, 150, 110), (120, 30, 30))), 8)
+    card.alpha = np.maximum(card.alpha, string.image[..., 0])
+    hand = Hand.random(kit)
+    for row in np.linspace(0.35, 0.85, int(rng.integers(1, 4))):
+        handwritten(kit, card, hand, 3.0, height * row, 0.2, (width - 1.4) * rng.uniform(0.5, 1.0))
+    return card
+
+
 def blank(kit: Kit, color: Color) -> Card:
     """A slip whose text has faded or was never written: a ruled line at most."""
     card = paper(kit, kit.rng.uniform(3, 9), kit.rng.uniform(1.5, 6), color)
@@ -174,9 +227,9 @@ def blank(kit: Kit, color: Color) -> Card:
 
 KINDS: tuple[tuple[Callable[[Kit, Color], Card], float], ...] = (
     (collection, 10), (form, 5), (slip, 8), (letter, 2), (number_tag, 1.5), (type_label, 1), (map_label, 0.7),
-    (table, 0.5), (signs, 1), (blank, 0.8),
+    (table, 0.5), (signs, 1), (blank, 1.2), (half_blank, 3.5), (tag, 1.2),
 )
-MAIN = (collection, form, signs, letter)
+MAIN = (collection, form, signs, letter, half_blank)
 
 
 def label(kit: Kit, sheet: Color, main: bool) -> Card:
@@ -184,6 +237,8 @@ def label(kit: Kit, sheet: Color, main: bool) -> Card:
     kinds = [(kind, weight) for kind, weight in KINDS if not main or kind in MAIN]
     kind = kit.pick([kind for kind, _ in kinds], [weight for _, weight in kinds])
     card = kind(kit, paper_color(kit, sheet))
+    if card.shapes:  # it knows its own outline
+        return card
     if kit.chance(0.06) and card.width > 5 and card.height > 3:
         censor(kit, card)
     card.mark("Label")

@@ -10,7 +10,8 @@ import numpy as np
 from utils.sheets.draw import Canvas, Color, Kit, cast_shadow, grain, paint, rotation, shade, smooth_noise, vary, wander
 
 TABLES: dict[str, Color] = {"black": (16, 15, 16), "grey": (92, 92, 94), "green": (44, 70, 58), "blue": (110, 150, 180),
-                            "wood": (150, 108, 62), "cork": (150, 122, 72), "white": (240, 240, 238)}
+                            "wood": (150, 108, 62), "cork": (150, 122, 72), "white": (240, 240, 238),
+                            "felt": (60, 64, 84), "board": (176, 152, 114)}
 SHEETS: tuple[Color, ...] = ((250, 249, 245), (245, 241, 230), (236, 228, 208), (222, 209, 178), (201, 182, 140),
                              (226, 230, 232), (206, 220, 216), (238, 238, 240), (247, 240, 214), (214, 200, 170))
 
@@ -24,10 +25,12 @@ def table(kit: Kit, canvas: Canvas, kind: str) -> None:
         streaks = np.repeat(rng.normal(0, 1, (1, size[1])), size[0], 0).astype(np.float32)
         streaks = cv2.GaussianBlur(streaks, (0, 0), max(0.5, canvas.scale * 0.04))
         value = streaks * 0.25 + smooth_noise(rng, size, 6) * 0.15 + grain(rng, size) * 0.03
+        for seam in rng.integers(0, size[1], int(rng.integers(0, 4))):
+            value[:, seam:seam + max(1, round(canvas.scale * 0.06))] -= 0.4
     elif kind == "cork":
-        value = smooth_noise(rng, size, 90) * 0.25 + grain(rng, size) * 0.12
+        value = smooth_noise(rng, size, rng.uniform(80, 250)) * 0.25 + grain(rng, size) * 0.12
     else:
-        value = smooth_noise(rng, size, 3) * 0.12 + grain(rng, size) * 0.03
+        value = smooth_noise(rng, size, 3) * 0.12 + grain(rng, size) * (0.12 if kind == "felt" else 0.03)
     shade(canvas.image, 1 + value)
     if kind in ("black", "grey") and kit.chance(0.15):  # a perforated suction table
         step = max(2, round(0.35 * canvas.scale))

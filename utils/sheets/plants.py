@@ -252,7 +252,7 @@ def grow(kit: Kit, canvas: Canvas, box: Sequence[float]) -> Specimen:
     pieces = int(kit.pick((1, 2, 3, 5, 8), (6, 3, 1.5, 1, 0.5)))
     columns = int(kit.pick((pieces, -(-pieces // 2)), (2, 1)))
     cell = np.array([width / columns, height / -(-pieces // columns)])
-    reach = height * rng.uniform(0.5, 0.9) * min(1.0, 1.4 / np.sqrt(pieces))
+    reach = height * rng.uniform(0.6, 1.05) * min(1.0, 1.4 / np.sqrt(pieces))
     for index in range(pieces):
         drawing = Drawing(s)
         kind(kit, drawing, np.zeros(2), -np.pi / 2 + rng.normal(0, 0.25), reach * rng.uniform(0.75, 1.1))

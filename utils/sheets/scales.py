@@ -1,75 +1,30 @@
-"""Scales: rulers of all kinds, checkered bars, and scale lines printed on transparent slips or on the border.
+"""Scales of herbaria: box rulers with an emblem, checkered bars, rulers with patches, scales on the border.
 
 Every card is drawn lying (numbers along its long side) and marked class Scale as it would be by hand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from utils.sheets import words
 from utils.sheets.charts import CHECKER, patches, round_corners, toned
-from utils.sheets.draw import Card, Color, Kit, grain, smooth_noise, vary
-from utils.sheets.text import printed, square_signs
-
-WHITE: Color = (238, 238, 236)
-BLACK: Color = (22, 21, 22)
-
-
-def ticks(kit: Kit, card: Card, box: Sequence[float], color: Color, downwards: bool, step: float = 0.1,
-          unit: float = 1.0, numbers: float = 0.35, first: int = 0) -> None:
-    """Draws a graduation into the box (x, y, width, height in cm).
-
-    Long marks every `unit` cm with numbers of size `numbers` cm, short ones every `step`; `downwards`: the marks
-    start at the top of the box.
-    """
-    x, y, width, height = box
-    path = kit.pick(kit.fonts.files["sans"][:2])
-    count = int(width / step + 1e-6)
-    each = max(1, round(unit / step))
-    thin = max(0.015, 0.9 / card.scale)
-    for index in range(count + 1):
-        share = 1.0 if index % each == 0 else 0.72 if index % each == each / 2 else 0.5
-        length = height * share
-        card.rect(x + index * step - thin / 2, y if downwards else y + height - length, thin, length, color)
-        if index % each == 0 and numbers:
-            top = y + height * 1.05 if downwards else y - numbers * 1.25
-            printed(kit, card, str(first + index // each), x + index * step, top, numbers, color, path=path, align=0.5)
-
-
-def logo(kit: Kit, card: Card, box: Sequence[float], color: Color) -> None:
-    """Draws an institution's emblem and name into the box (cm)."""
-    x, y, width, height = box
-    radius = min(height * 0.36, width * 0.16)
-    kind = kit.pick(("ring", "leaf", "letter", "none"))
-    if kind == "ring":
-        card.disc(x + radius * 1.2, y + height / 2, radius, color, radius * 0.2)
-        card.disc(x + radius * 1.2, y + height / 2, radius * 0.4, color)
-    elif kind == "leaf":
-        t = np.linspace(0, 2 * np.pi, 24)
-        leaf = np.stack([np.cos(t) * radius * 0.5, np.sin(t) * radius * (1 + 0.2 * np.cos(t))], 1)
-        card.fill(leaf + (x + radius * 1.2, y + height / 2), color)
-    elif kind == "letter":
-        printed(kit, card, kit.pick("NKBFLMHU"), x + 0.1, y + height * 0.1, height * 0.75, color, "sans")
-    left = x + (radius * 2.8 if kind != "none" else 0.1)
-    lines = kit.pick(words.INSTITUTION).split() if kit.chance(0.8) else [kit.pick("NY CAS HAL PI NCU US TEX".split())]
-    size = min(height * 0.85 / len(lines), 0.55 if len(lines) > 1 else height * 0.7)
-    for index, line in enumerate(lines):
-        printed(kit, card, line, left, y + height / 2 + (index - len(lines) / 2) * size, size, color,
-                kit.pick(("sans", "serif")), limit=max(0.3, x + width - left))
+from utils.sheets.draw import Card, Kit, vary
+from utils.sheets.emblems import logo
+from utils.sheets.rulers import BLACK, WHITE, clear_ruler, range_text, slip, tick_ruler, ticks
+from utils.sheets.text import printed, printed_row, square_signs
 
 
 def box_ruler(kit: Kit) -> Card:
     """A black or white ruler with a row of boxes for the centimetres, numbers, a line of text and an emblem."""
     rng = kit.rng
-    height = rng.uniform(1.1, 2.8)
-    length = int(kit.pick((5, 10, 10, 10, 15)))
+    height = rng.uniform(1.5, 2.9)
+    length = int(kit.pick((5, 10, 15), (1, 8, 1)))
     emblem = rng.uniform(1.8, 4.5) if kit.chance(0.75) else 0.0
     ground, ink = (BLACK, WHITE) if kit.chance(0.8) else (WHITE, BLACK)
     ground = vary(rng, ground, 7)
-    left = rng.uniform(0.25, 1.2)
+    block = height if kit.chance(0.15) else 0.0  # a mini chart at the ruler's end
+    left = rng.uniform(0.25, 1.2) + block
     card = Card(length + left + 0.4 + emblem, height, kit.scale, ground)
     top, tall = height * rng.uniform(0.08, 0.2), height * rng.uniform(0.18, 0.3)
     line = max(0.02, 1.0 / kit.scale)
@@ -82,8 +37,7 @@ def box_ruler(kit: Kit) -> Card:
     for index in range(10):
         card.rect(left + index * 0.1, top, line, tall, ink)
     numbers, path = min(0.55, height * 0.26), kit.pick(kit.fonts.files["sans"][:2])
-    for index in range(length + 1):
-        printed(kit, card, str(index), left + index, top + tall * 1.1, numbers, ink, path=path, align=0.5)
+    printed_row(kit, card, range_text(0, length), left, 1.0, top + tall * 1.1, numbers, ink)
     low = top + tall * 1.1 + numbers * 1.15
     if low + numbers < height and length > 5:
         printed(kit, card, "cm", left - 0.1, low, numbers, ink, path=path)
@@ -99,6 +53,11 @@ def box_ruler(kit: Kit) -> Card:
     if kit.chance(0.25):
         round_corners(card, 0.15)
     card.mark("Scale")
+    if block:
+        card.rect(0, 0, block, height, kit.pick((BLACK, WHITE)))
+        box = (0.08, 0.08, block - 0.16, height - 0.16)
+        patches(card, toned(kit, [CHECKER[int(index)] for index in rng.integers(0, 24, 25)]), 5, box, 0.02)
+        card.mark("Color chart", (0.03, 0.03, block - 0.06, height - 0.06))
     return card
 
 
@@ -130,76 +89,33 @@ def checkered(kit: Kit) -> Card:
     return card
 
 
-def tick_ruler(kit: Kit) -> Card:
-    """A common ruler: plastic, paper, wood or steel, with centimetres on one edge and sometimes inches on the other."""
+def block_card(kit: Kit) -> Card:
+    """A card with a bar of black and white centimetres and an institution's emblem beside or above it."""
     rng = kit.rng
-    height = rng.uniform(1.0, 3.4)
-    length = float(kit.pick((5, 10, 15, 20, 30, 45), (1, 4, 4, 3, 4, 3)))
-    material = kit.pick(("white", "wood", "steel", "yellow", "black", "clear"), (6, 2, 2, 1, 2, 1))
-    ground = {"white": WHITE, "wood": (206, 168, 108), "steel": (176, 176, 172), "yellow": (226, 206, 120),
-              "black": BLACK, "clear": (226, 226, 218)}[material]
-    ink = vary(rng, WHITE if material == "black" else (48, 46, 48), 8)
-    end = rng.uniform(0.2, 0.9)
-    card = Card(length + 2 * end, height, kit.scale, vary(rng, ground, 10))
-    size = card.alpha.shape
-    if material in ("wood", "steel"):
-        streak = np.repeat(rng.normal(0, 1, size[0])[:, None], size[1], 1).astype(np.float32)
-        streak += smooth_noise(rng, size, 12) * (3 if material == "wood" else 6)
-        card.image[:] = np.clip(card.image + (streak * 4 + grain(rng, size))[..., None], 0, 255).astype(np.uint8)
-    numbers = min(0.5, height * 0.3)
-    tall = height * rng.uniform(0.14, 0.28)
-    fine = kit.pick((0.1, 0.1, 0.5, 0.05))
-    ticks(kit, card, (end, 0.0, length, tall), ink, True, fine, 1.0, numbers)
-    inches = height > 1.8 and kit.chance(0.5)
-    if inches:
-        ticks(kit, card, (end, height - tall, length, tall), ink, False, 2.54 / 16, 2.54, numbers)
-    if height - tall * 2 - numbers * 2 > 0.6 and kit.chance(0.6):
-        name = kit.pick((kit.pick(words.INSTITUTION), "STAINLESS STEEL", "METRIC 1 mm", "Ruler Co., Inc.", "300 mm"))
-        printed(kit, card, name, card.width / 2, height / 2 - 0.2, min(0.6, height * 0.25), ink,
-                kit.pick(("serif", "italic", "sans")), align=0.5)
-    if kit.chance(0.3):
-        round_corners(card, 0.15)
-    if material == "clear":
-        card.alpha = (card.alpha * rng.uniform(0.35, 0.7)).astype(np.uint8)
-    card.mark("Scale")
-    return card
-
-
-def slip(kit: Kit) -> Card:
-    """A transparent or paper slip with a drawn scale: a bar of boxes or a single line with its length."""
-    rng = kit.rng
-    height = rng.uniform(0.9, 3.0)
-    single = kit.chance(0.3)
-    length = float(kit.pick((5, 10, 10)))
-    card = Card(length + rng.uniform(1.0, 4.0), height, kit.scale, vary(rng, (240, 239, 234), 6))
-    ink = vary(rng, (40, 40, 42), 12)
-    line = max(0.03, 1.1 / kit.scale)
-    left, middle = 0.6, height * 0.45
-    if single:
-        length = card.width - 2.4
-        card.rect(left, middle, length, line * 1.5, ink)
-        for x in (left, left + length):
-            card.rect(x, middle - 0.12, line, 0.3, ink)
-        printed(kit, card, kit.pick(("5 cm", "10 cm", "1 cm", "2 in.")), left + length + 0.25, middle - 0.3, 0.6, ink,
-                "sans")
-    else:
-        tall, path = height * 0.3, kit.pick(kit.fonts.files["sans"] + kit.fonts.files["serif"][:1])
-        card.rect(left, middle - tall, length, tall, ink, line)
-        for index in range(int(length)):
-            card.rect(left + index, middle - tall, line, tall, ink)
-            printed(kit, card, str(index), left + index, middle + 0.03, min(0.42, height * 0.2), ink, path=path,
-                    align=0.5)
-        for index in range(10):
-            card.rect(left + index * 0.1, middle - tall, line, tall, ink)
-        printed(kit, card, "Botanic Garden - Copyright reserved", left, height * 0.72, height * 0.2, ink, "serif",
-                limit=length)
-        if kit.chance(0.5):
-            logo(kit, card, (left + length + 0.3, 0.1, card.width - length - left - 0.4, height - 0.2), ink)
-    if kit.chance(0.4):
-        card.rect(0.06, 0.06, card.width - 0.12, height - 0.12, ink, line)
-    card.alpha[:] = int(rng.uniform(60, 255))
-    ink_alpha = 255 - card.image.min(2)
-    card.alpha = np.maximum(card.alpha, np.where(ink_alpha > 60, ink_alpha, 0).astype(np.uint8))
+    length = int(kit.pick((5, 10, 10, 15)))
+    ground, ink = kit.pick(((WHITE, BLACK), ((236, 228, 206), BLACK), (BLACK, WHITE), ((128, 128, 126), BLACK)),
+                           (5, 2, 2, 1))
+    tall, rows, numbers = rng.uniform(0.2, 0.7), int(kit.pick((1, 2), (3, 1))), rng.uniform(0.25, 0.5)
+    above = kit.chance(0.45)
+    emblem = (0.0, rng.uniform(0.8, 1.8)) if above else (rng.uniform(1.8, 4.5), 0.0)
+    left, margin = rng.uniform(0.3, 1.0), rng.uniform(0.15, 0.5)
+    card = Card(length + 2 * left + emblem[0], 2 * margin + emblem[1] + rows * tall + numbers * 1.2, kit.scale,
+                vary(rng, ground, 6))
+    top, dark = margin + emblem[1], (BLACK if ink == BLACK else WHITE)
+    for row in range(rows):
+        patches(card, [dark if (index + row) % 2 else (246, 246, 244) if ink == BLACK else BLACK
+                       for index in range(length)], length, (left, top + row * tall, length, tall), 0.0)
+    card.rect(left, top, length, rows * tall, dark, 0.03)
+    for index in range(0, 10, 2):
+        card.rect(left + index * 0.1, top, 0.1, tall, dark)
+    each = int(kit.pick((1, 5), (3, 1)))
+    texts = [str(number) for number in range(0, length + 1, each)]
+    texts[-1] += kit.pick(("", " cm"))
+    printed_row(kit, card, texts, left, each, top + rows * tall + 0.05, numbers, ink)
+    box = (left, 0.1, length, emblem[1]) if above else (length + left * 1.7, 0.15, emblem[0], card.height - 0.3)
+    logo(kit, card, box, kit.pick((ink, ink, (40, 90, 70), (110, 40, 50))))
+    if kit.chance(0.25):
+        card.rect(0.06, 0.06, card.width - 0.12, card.height - 0.12, ink, 0.03)
     card.mark("Scale")
     return card
 
@@ -215,14 +131,14 @@ def patch_ruler(kit: Kit) -> Card:
     if kit.chance(0.35):
         card.rect(0, 0, width, height, (200, 180, 60), 0.06)
     tall = height * rng.uniform(0.22, 0.32)
-    top = height * rng.uniform(0.4, 0.55)
+    top = height * rng.uniform(0.22, 0.55)
     count = int(rng.integers(18, 37))
     colors = [CHECKER[int(index)] for index in rng.permutation(18)]
     greys = [(level, level, level) for level in np.linspace(20, 245, max(count - 18, 4)).astype(int)]
     row = toned(kit, colors[:9] + greys + colors[9:])
     end = rng.uniform(0.4, 1.1)
     box = (end, top, width - 2 * end, tall)
-    patches(card, [row], box, rng.choice([0.0, 0.03]))
+    patches(card, row, len(row), box, rng.choice([0.0, 0.03]))
     if kit.chance(0.5):
         card.rect(width * 0.46, top - tall * 0.8, 1.3, tall * 1.8, (235, 235, 235))
         square_signs(kit, card, width * 0.46, top - tall * 0.8, tall * 0.45, 4, dark, False)
@@ -231,9 +147,9 @@ def patch_ruler(kit: Kit) -> Card:
     for index in range(int(box[2] / 1.0)):
         if index % 2:
             card.rect(box[0] + index, height * 0.88, 1.0, height * 0.06, ink)
-    path = kit.pick(kit.fonts.files["sans"][:2])
-    for x in np.arange(box[0] + 0.3, box[0] + box[2] - 0.8, 0.9):
-        printed(kit, card, words.number(kit, 4), x, top - height * 0.2, height * 0.1, ink, path=path)
+    tags = [words.number(kit, 4) for _ in range(int(box[2] / 0.9))]
+    for y in (top + tall + height * np.array([0.02, 0.12, 0.22])) if top < height * 0.4 else (top - height * 0.2,):
+        printed_row(kit, card, tags, box[0] + 0.45, 0.9, y, height * 0.1, ink)
     for x in (0.3, width / 2, width - 0.3)[:3 if kit.chance(0.7) else 0]:
         card.disc(x, height * 0.84, min(0.2, height * 0.09), dark)
     card.mark("Scale")
@@ -249,8 +165,7 @@ def patch_card(kit: Kit) -> Card:
     edge = rng.uniform(0.5, 0.9)
     card = Card(columns * step + rng.uniform(0.3, 3.5), rows * step + edge + 0.15, kit.scale, vary(rng, WHITE, 5))
     colors = toned(kit, [(CHECKER + ((225, 225, 225),))[int(index)] for index in rng.integers(0, 25, rows * columns)])
-    grid = [colors[index:index + columns] for index in range(0, rows * columns, columns)]
-    patches(card, grid, (0.15, 0.1, columns * step, rows * step), step * rng.uniform(0.15, 0.3))
+    patches(card, colors, columns, (0.15, 0.1, columns * step, rows * step), step * rng.uniform(0.15, 0.3))
     ticks(kit, card, (0.15, card.height - 0.22, card.width - 0.4, 0.2), (60, 60, 60), False, 0.1, 1.0, 0.24)
     card.mark("_ignore_")
     card.mark("Scale", (0, card.height - edge + 0.05, card.width, edge - 0.05))
@@ -267,11 +182,10 @@ def border_scale(kit: Kit) -> Card:
     drawn = Card(length + 2.0, 1.8, kit.scale, (0, 0, 0))
     x, y, line = 0.8, 0.75, max(0.04, 1.2 / kit.scale)
     drawn.rect(x, y, length + line, line, (255, 255, 255))
-    tall, path = rng.uniform(0.25, 0.5), kit.pick(kit.fonts.files["sans"][:2])
+    tall = rng.uniform(0.25, 0.5)
     for index in range(length + 1):
         drawn.rect(x + index, y - tall, line, tall, (255, 255, 255))
-        printed(kit, drawn, str(index) if index else "0cm", x + index, y + 0.08, 0.5, (255, 255, 255), path=path,
-                align=0.5)
+    printed_row(kit, drawn, ["0cm", *range_text(1, length)], x, 1.0, y + 0.08, 0.5, (255, 255, 255))
     for index in range(10):
         drawn.rect(x + index * 0.1, y - tall, line * 0.8, tall, (255, 255, 255))
     card.alpha = drawn.image[..., 0].copy()
@@ -286,4 +200,5 @@ def border_scale(kit: Kit) -> Card:
 
 def scale(kit: Kit) -> Card:
     """A random scale for a place on the sheet or beside it."""
-    return kit.pick((box_ruler, tick_ruler, checkered, slip, patch_ruler, patch_card), (6, 4, 1.5, 1.5, 1, 0.6))(kit)
+    kinds = (box_ruler, tick_ruler, clear_ruler, slip, block_card, checkered, patch_ruler, patch_card)
+    return kit.pick(kinds, (6, 5, 4, 2.5, 3, 1, 2, 0.6))(kit)

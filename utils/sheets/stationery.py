@@ -9,6 +9,7 @@ from utils.sheets.text import Hand, handwritten, printed
 
 PAPERS: tuple[Color, ...] = ((250, 250, 247), (244, 241, 232), (235, 227, 206), (222, 208, 176), (205, 184, 144),
                              (228, 231, 233), (214, 224, 214), (240, 236, 190), (224, 214, 206))
+PAPER_SHARES = (8, 6, 4, 3, 2, 2, 1, 1, 1)
 COLOURED: tuple[Color, ...] = ((186, 44, 38), (222, 116, 70), (240, 214, 90), (150, 190, 120), (140, 175, 205),
                                (236, 170, 185), (96, 140, 110), (250, 240, 140))
 
@@ -30,20 +31,22 @@ def paper(kit: Kit, width: float, height: float, color: Color) -> Card:
 
 def paper_color(kit: Kit, sheet: Color) -> Color:
     """A label's colour: like the sheet it lies on (often), any paper's or a bright one."""
-    kind = kit.pick(("alike", "paper", "bright"), (4, 6, 0.6))
+    kind = kit.pick(("alike", "paper", "bright"), (5, 5, 0.4))
     if kind == "alike":
         return vary(kit.rng, np.asarray(sheet) + kit.rng.uniform(-8, 12), 3)
-    return vary(kit.rng, kit.pick(PAPERS), 6) if kind == "paper" else vary(kit.rng, kit.pick(COLOURED), 12)
+    if kind == "paper":
+        return vary(kit.rng, kit.pick(PAPERS, PAPER_SHARES), 6)
+    return vary(kit.rng, kit.pick(COLOURED), 12)
 
 
 def border(kit: Kit, card: Card, color: Color) -> float:
     """Draws a printed frame (or none) and gives the margin inside it in cm."""
-    kind = kit.pick(("none", "line", "double", "dots", "corner"), (11, 3, 2, 1, 1))
+    kind = kit.pick(("none", "line", "double", "dots", "corner"), (16, 3, 1.5, 0.6, 0.5))
     inset = kit.rng.uniform(0.12, 0.4)
     if kind == "none":
         return inset
     width, height = card.width - 2 * inset, card.height - 2 * inset
-    card.rect(inset, inset, width, height, color, kit.rng.uniform(0.02, 0.07))
+    card.rect(inset, inset, width, height, color, kit.rng.uniform(0.02, 0.05))
     if kind == "double":
         card.rect(inset + 0.12, inset + 0.12, width - 0.24, height - 0.24, color, 0.03)
     elif kind == "dots":
@@ -59,8 +62,8 @@ def border(kit: Kit, card: Card, color: Color) -> float:
 
 def ink(kit: Kit) -> Color:
     """A printing ink: black mostly, else brown, blue, green or red."""
-    inks = ((22, 20, 22), (50, 44, 40), (36, 44, 100), (40, 84, 56), (130, 34, 30), (110, 104, 98))
-    return vary(kit.rng, kit.pick(inks, (10, 3, 1, 1, 0.7, 1)), 6)
+    inks = ((22, 20, 22), (50, 44, 40), (36, 44, 100), (40, 84, 56), (130, 34, 30), (110, 104, 98), (150, 144, 136))
+    return vary(kit.rng, kit.pick(inks, (10, 4, 1, 0.7, 0.5, 2, 1)), 6)
 
 
 class Writer:
@@ -69,7 +72,7 @@ class Writer:
     def __init__(self, kit: Kit, card: Card, margin: float, size: float) -> None:
         self.kit, self.card, self.margin, self.y = kit, card, margin, margin * kit.rng.uniform(0.6, 1.3)
         self.size, self.color, self.hand = size, ink(kit), Hand.random(kit)
-        self.body = kit.pick(kit.fonts.files[kit.pick(("serif", "sans", "mono"), (4, 3, 4))][:2])
+        self.body = kit.pick(kit.fonts.files[kit.pick(("serif", "sans", "mono"), (4, 3, 4))][:2], (4, 1))
         self.print = kit.pick(kit.fonts.files[kit.pick(("serif", "sans"))])
         self.by_hand = kit.chance(0.35)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -50,7 +51,7 @@ class Hand:
         """A random hand."""
         rng = kit.rng
         return cls(rng.uniform(-0.1, 0.7), rng.uniform(0.8, 1.5), rng.uniform(0.04, 0.16), kit.pick(INKS),
-                   rng.uniform(0.1, 0.3), kit.chance(0.75))
+                   rng.uniform(0.07, 0.22), kit.chance(0.75))
 
 
 def printed(kit: Kit, card: Card, text: str, x: float, y: float, height: float, color: Color, kind: str = "serif",
@@ -71,6 +72,14 @@ def printed(kit: Kit, card: Card, text: str, x: float, y: float, height: float, 
         mask = cv2.resize(mask, (max(1, round(width)), mask.shape[0]), interpolation=cv2.INTER_AREA)
     card.stain(mask, x - align * width / card.scale, y, color)
     return width / card.scale
+
+
+def printed_row(kit: Kit, card: Card, texts: Sequence[str], x: float, step: float, y: float, height: float,
+                color: Color) -> None:
+    """Prints short texts in one face, their middles `step` cm apart from `x` on, as numbers along a ruler are."""
+    path = kit.pick(kit.fonts.files["sans"][:2])
+    for index, text in enumerate(texts):
+        printed(kit, card, text, x + index * step, y, height, color, path=path, align=0.5)
 
 
 def pen_strokes(kit: Kit, hand: Hand, length: float) -> tuple[list[np.ndarray], float]:
