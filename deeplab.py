@@ -14,7 +14,7 @@ from utils.checkpoint import build_model, load_checkpoint
 from utils.drawing import Region, count_pixels, draw, find_regions
 from utils.image_io import MODES_8BIT, pillow_to_rgb, to_uint8
 from utils.letterbox import letterbox, tight_shape, unletterbox_classes
-from utils.objects import MIN_AREA
+from utils.objects import MIN_AREA, drop_unsure
 from utils.precision import choose_precision
 from utils.utils import UserError, pick_device
 
@@ -38,11 +38,13 @@ class DeeplabV3:
         backbone: str | None = None,
         downsample_factor: int | None = None,
         input_shape: tuple[int, int] | None = None,
+        min_confidence: float | None = None,
     ) -> None:
         """Loads `model_path`; a checkpoint made here describes itself and needs no other argument.
 
         fp16: mixed precision where the device gains from it. colors: instead of the checkpoint's own.
-        downsample_factor, input_shape: instead of the checkpoint's own, as its weights fit any. name_classes, backbone:
+        downsample_factor, input_shape: instead of the checkpoint's own, as its weights fit any. min_confidence: objects
+        whose mean probability is lower are taken for background; None: the checkpoint's, 0: keeps all. name_classes, backbone:
         needed for a bare state dict in the community's layout, and only there.
         Raises UserError when the file cannot be used or an argument does not fit.
         """
@@ -58,6 +60,9 @@ class DeeplabV3:
         self.name_classes: list[str] = checkpoint["name_classes"]
         self.colors = [tuple(color) for color in colors or checkpoint["colors"]]
         self.input_shape: tuple[int, int] = tuple(checkpoint["input_shape"])
+        self.min_confidence: float = checkpoint.get("min_confidence", 0.0) if min_confidence is None else min_confidence
+        if not 0 <= self.min_confidence <= 1:
+            raise UserError(f"min_confidence is {self.min_confidence}: it has to be from 0 to 1.", 2)
         if len(self.colors) != len(self.name_classes):
             raise UserError(f"colors has {len(self.colors)} entries, not one for each of {self.name_classes}.", 2)
         if min(self.input_shape) < 1:
@@ -65,7 +70,7 @@ class DeeplabV3:
 
     @torch.inference_mode()
     def segment(self, image: Image.Image | np.ndarray) -> np.ndarray:
-        """The class of each pixel of `image`, uint8 (H, W).
+        """The class of each pixel of `image`, uint8 (H, W), background for objects below `min_confidence`.
 
         image: an array, RGB (H, W, 3) or grey (H, W), uint8 or uint16; or a Pillow image, whose EXIF orientation is
         applied first (H and W are those of the upright image) and whose transparent parts are laid over white.
@@ -75,7 +80,8 @@ class DeeplabV3:
         shape = tight_shape(pixels.shape[:2], self.input_shape, self.checkpoint["downsample_factor"])
         boxed, placement = letterbox(pixels, shape)
         logits = self.precision.forward(self.model, torch.from_numpy(boxed)[None].to(self.device))
-        return unletterbox_classes(logits[0], placement, pixels.shape[:2])
+        logits = drop_unsure(logits[0].float().cpu().numpy(), self.min_confidence)
+        return unletterbox_classes(logits, placement, pixels.shape[:2])
 
     def detect_image(
         self, image: Image.Image | np.ndarray, mix_type: int = 0, count: bool = False

@@ -32,6 +32,7 @@ mode: Literal["predict_and_score", "predict", "score"] = "predict_and_score"  # 
 model_path: str = "model_data/deeplab_mobilenetv2.pth"  # checkpoint; it knows its own classes
 device: str = "auto"                # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
 input_shape: tuple[int, int] | None = None  # height, width of the network's input; None: the checkpoint's
+min_confidence: float | None = None  # objects whose mean probability is lower are left out; None: the checkpoint's
 num_workers: int = 2                # sheets worked on at a time; each needs some 20 bytes of memory a pixel
 # ---- Data ----
 dataset_path: str = "herbarium_sheets"   # folder of the data sets
@@ -50,7 +51,10 @@ def main(settings: config.Settings) -> int:
     out_dir = Path(settings.out_dir)
     predicts, scores = settings.mode != "score", settings.mode != "predict"
     if predicts:
-        model = DeeplabV3(settings.model_path, device=settings.device, input_shape=settings.input_shape)
+        model = DeeplabV3(
+            settings.model_path, device=settings.device, input_shape=settings.input_shape,
+            min_confidence=settings.min_confidence,
+        )
         images = data.images()
         classes, colors = model.name_classes, model.colors
     else:

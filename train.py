@@ -18,9 +18,10 @@ import torch
 
 from nets.deeplabv3_training import make_optimizer
 from utils import config
+from utils.cache import SheetCache
 from utils.callbacks import LossHistory
 from utils.checkpoint import save_checkpoint
-from utils.dataloader import SheetDataset, make_loader
+from utils.dataloader import SheetDataset, make_loader, sheet_box
 from utils.distributed import Processes, processes
 from utils.precision import choose_precision
 from utils.preflight import preflight
@@ -40,6 +41,9 @@ distributed: bool = False           # several processes, started by torchrun: on
 sync_bn: bool = False               # BatchNorm statistics over all GPUs of a distributed run; needs CUDA
 fp16: bool = True                   # mixed precision: about half the GPU memory; ignored on a CPU without it
 num_workers: int = 2                # processes that load sheets; 0 loads them in this one
+cache_dir: str = "cache"            # keeps sheets scaled down between epochs and runs; can be deleted; "": no cache
+cache_gb: float = 20.0              # largest size of cache_dir in GB (1000 sheets: 3); what does not fit is read slowly
+compile_model: bool = False         # torch.compile: faster steps on most GPUs after a minute; needs a C++ compiler
 # ---- Data ----
 dataset_path: str = "herbarium_sheets"   # folder of the data sets
 dataset: str = "demo"                    # <dataset_path>/<dataset>/{JPEGImages,SegmentationClass,ImageSets}
@@ -51,7 +55,7 @@ paste: float = 0.0                       # share of training samples with object
 # ---- Network ----
 backbone: Literal["mobilenet", "xception"] = "mobilenet"  # mobilenet: small and fast; xception: 9 x the weights
 downsample_factor: Literal[8, 16] = 16   # 8: finer features, more memory; 16: faster
-decoder: bool = True                # False: DeepLabv3, no decoder: coarse edges, trains 4 x as fast on a CPU
+decoder: bool = True                # False: passed by (DeepLabv3): coarse edges, 3 to 4 x as fast to train on a CPU
 model_path: str = "model_data/deeplab_mobilenetv2.pth"    # start weights; "" starts without
 reinit_mismatched: bool = False     # True: layers that model_path does not fit start fresh (other classes, say)
 pretrained: bool = False            # without model_path: download torchvision's ImageNet weights for the backbone
@@ -79,6 +83,7 @@ dice_loss: bool = True              # add the Dice loss: helps when objects are 
 focal_loss: bool = True             # focal loss in place of cross entropy: hard pixels count more
 cls_weights: Literal["auto"] | tuple[float, ...] | None = None  # one a class; "auto": from the training masks; None: 1
 # ---- Evaluating and saving ----
+min_confidence: float = 0.75        # for predictions: objects whose mean probability is lower are left out; 0: none
 eval_flag: bool = True              # measure mIoU on the validation sheets; without it no best_epoch_weights.pth
 eval_period: int = 5                # epochs from one evaluation to the next; the last epoch has one too
 patience: int = 0                   # stop after so many evaluations without a better mIoU; 0: never
@@ -104,12 +109,17 @@ def main(settings: config.Settings) -> int:
 def train(s: config.Settings, procs: Processes) -> None:
     """Trains as the settings say; what it leaves is described at the top of this file."""
     check_settings(s, procs)
+    torch.backends.cudnn.benchmark = True  # all batches have one size: the quickest convolutions are found once
     data = VocDataset(s.dataset_path, s.dataset)
     train_stems, val_stems = data.stems("train"), data.stems("val")
-    pixels = preflight(data, train_stems + val_stems, len(s.name_classes), procs.is_main)
-    train_set = SheetDataset(data, train_stems, s.input_shape, s.seed, s.augment_scale, s.paste)
     predict_shape = s.predict_shape or s.input_shape
-    val_set = SheetDataset(data, val_stems, predict_shape, s.seed)
+    pixels = preflight(
+        data, train_stems + val_stems, len(s.name_classes), procs.is_main,
+        [sheet_box(s.input_shape, s.augment_scale)] * len(train_stems) + [predict_shape] * len(val_stems),
+        SheetCache(s.cache_dir, s.cache_gb, procs.world_size), len(train_stems) * procs.rank // procs.world_size,
+    )
+    train_set = SheetDataset(data, train_stems, s.input_shape, s.seed, s.augment_scale, s.paste, s.cache_dir)
+    val_set = SheetDataset(data, val_stems, predict_shape, s.seed, cache_dir=s.cache_dir)
     loss_fn = make_loss(s, pixels[:len(train_stems)], procs.device)
 
     seed_everything(s.seed)
@@ -136,6 +146,7 @@ def train(s: config.Settings, procs: Processes) -> None:
             "downsample_factor": s.downsample_factor,
             "decoder": s.decoder,
             "input_shape": list(predict_shape),
+            "min_confidence": s.min_confidence,
             "settings": s.to_dict(),
             "epoch": epoch,
             "best_miou": history.best_miou,
@@ -153,6 +164,8 @@ def train(s: config.Settings, procs: Processes) -> None:
             model.freeze_backbone(is_frozen(s, epoch))
             train_loader = load(train_set, batch_size(s, epoch))
             replica = procs.wrap(model)
+            if s.compile_model:
+                replica = torch.compile(replica)  # `model` stays as it is, and with it the names of its weights
         lr = updates.set_lr(learning_rate(s, epoch))
         evaluates = s.eval_flag and ((epoch + 1) % s.eval_period == 0 or epoch + 1 == s.unfreeze_epoch)
         title = f"Epoch {epoch + 1}/{s.unfreeze_epoch}"

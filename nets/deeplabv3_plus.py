@@ -69,8 +69,8 @@ class DeepLab(nn.Module):
 
     backbone: "mobilenet" or "xception"; downsample_factor: 8 (finer, more memory) or 16; pretrained: start from
     ImageNet weights (MobileNetV2 only). Raises ValueError for anything else.
-    decoder: False leaves the decoder out and classifies the ASPP's features, which is DeepLabv3 (Chen et al. 2017,
-    arXiv 1706.05587): a sixth of the arithmetic, and coarser edges.
+    decoder: False passes by the decoder and classifies the ASPP's features, which is DeepLabv3 (Chen et al. 2017,
+    arXiv 1706.05587): a sixth of the arithmetic, and coarser edges. The decoder's weights stay as they are.
     """
 
     def __init__(
@@ -90,13 +90,14 @@ class DeepLab(nn.Module):
         self.backbone = build(pretrained, downsample_factor)
         self.backbone_frozen = False
         self.aspp = ASPP(high_channels, rate=16 // downsample_factor)
-        self.decoder = decoder
-        if decoder:
-            self.shortcut_conv = nn.Sequential(*conv_bn_relu(low_channels, 48, 1))
-            self.cat_conv = nn.Sequential(
-                *conv_bn_relu(48 + 256, 256, 3), nn.Dropout(0.5), *conv_bn_relu(256, 256, 3), nn.Dropout(0.1)
-            )
+        self.shortcut_conv = nn.Sequential(*conv_bn_relu(low_channels, 48, 1))
+        self.cat_conv = nn.Sequential(
+            *conv_bn_relu(48 + 256, 256, 3), nn.Dropout(0.5), *conv_bn_relu(256, 256, 3), nn.Dropout(0.1)
+        )
         self.cls_conv = nn.Conv2d(256, num_classes, 1)
+        self.decoder = decoder
+        self.shortcut_conv.requires_grad_(decoder)
+        self.cat_conv.requires_grad_(decoder)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, float (N, num_classes, H, W), of x, float (N, 3, H, W) RGB in [0, 1]; any H and W."""

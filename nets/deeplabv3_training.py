@@ -152,13 +152,17 @@ def make_optimizer(
     """Adam (beta1 = momentum, beta2 = 0.999) or SGD with Nesterov momentum for all parameters of `model`.
 
     Frozen parameters are in it too, so one optimiser serves both phases: without a gradient they do not move.
+    Adam is `fused`, one kernel for all weights, where PyTorch has it: a fifth of the time on a CPU. SGD is not: there
+    PyTorch fails on weights that were frozen when the others took their first step, and hardly anything is gained.
     weight_decay is an L2 penalty (not AdamW's). Raises ValueError when optimizer_type is not "adam" or "sgd".
     """
+    parameters = list(model.parameters())
     if optimizer_type == "adam":
-        return Adam(model.parameters(), lr, betas=(momentum, 0.999), weight_decay=weight_decay)
+        fused = parameters[0].device.type in ("cuda", "cpu")
+        return Adam(parameters, lr, betas=(momentum, 0.999), weight_decay=weight_decay, fused=fused)
     if optimizer_type == "sgd":
         # PyTorch has no Nesterov momentum of 0; plain SGD is what it would be
-        return SGD(model.parameters(), lr, momentum=momentum, weight_decay=weight_decay, nesterov=momentum > 0)
+        return SGD(parameters, lr, momentum=momentum, weight_decay=weight_decay, nesterov=momentum > 0)
     raise ValueError(f'optimizer_type is "{optimizer_type}": it has to be "adam" or "sgd".')
 
 

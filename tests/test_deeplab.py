@@ -137,6 +137,21 @@ def test_regions_of_a_segmented_sheet(colour_model):
     assert barcode.centroid == pytest.approx((39.5, 39.5), abs=2)
 
 
+def test_unsure_objects_are_left_out(path, tmp_path):
+    """Logits of (0.5, 1, -1) and (0.5, -1, 1): a probability of 0.57 for both."""
+    content = torch.load(path, weights_only=True)
+    save_checkpoint(tmp_path / "sure.pth", {**content, "min_confidence": 0.6})
+    found = {}
+    for name, file, given in (("old checkpoint", path, None), ("argument", path, 0.6), ("below", path, 0.5),
+                              ("checkpoint", tmp_path / "sure.pth", None), ("all", tmp_path / "sure.pth", 0.0)):
+        model = DeeplabV3(file, device="cpu", fp16=False, min_confidence=given)
+        model.model = SeesColours()
+        found[name] = model.segment(sheet()).any()
+    assert found == {"old checkpoint": True, "argument": False, "below": True, "checkpoint": False, "all": True}
+    with pytest.raises(UserError, match="min_confidence is 2: it has to be from 0 to 1"):
+        DeeplabV3(path, device="cpu", min_confidence=2)
+
+
 def test_other_colours_and_input_shape(path):
     model = DeeplabV3(path, device="cpu", colors=[(1, 1, 1), (2, 2, 2), (3, 3, 3)], input_shape=(32, 48))
     assert model.colors[2] == (3, 3, 3) and model.input_shape == (32, 48)

@@ -34,8 +34,10 @@ class ColourModel:
     name_classes = ["_background_", "=Barcode", "标签"]
     colors = [[0, 0, 0], [1, 2, 3], [4, 5, 6]]
 
-    def __init__(self, model_path: str, device: str, input_shape: tuple[int, int] | None) -> None:
-        assert (model_path, device, input_shape) == ("some.pth", "cpu", None)
+    def __init__(
+        self, model_path: str, device: str, input_shape: tuple[int, int] | None, min_confidence: float | None
+    ) -> None:
+        assert (model_path, device, input_shape, min_confidence) == ("some.pth", "cpu", None, None)
 
     def segment(self, image: np.ndarray) -> np.ndarray:
         return image[:, :, 0] // 10

@@ -15,7 +15,7 @@ from torchvision.models.segmentation.deeplabv3 import ASPP as TorchvisionASPP
 
 from nets.community import from_community, is_community, to_community
 from nets.deeplabv3_plus import ASPP, DeepLab, SingleValueBatchNorm2d, fold_batchnorm
-from nets.mobilenetv2 import mobilenetv2
+from nets.mobilenetv2 import AtrousDepthwise, mobilenetv2
 from nets.xception import Block, SeparableConv2d, xception
 
 FIXTURES = Path(__file__).parents[2] / "shared" / "fixtures"
@@ -52,17 +52,40 @@ def test_folded_batch_norms_change_nothing(backbone: str) -> None:
     assert left < norms if backbone == "xception" else left == 1  # the one behind the ASPP's pooling
 
 
-@torch.no_grad()
-def test_without_a_decoder_the_asppss_features_are_classified() -> None:
+def test_without_the_decoder_the_aspps_features_are_classified() -> None:
     torch.manual_seed(0)
-    model = randomise(DeepLab(5, decoder=False))
-    x = torch.rand(1, 3, 64, 48)
+    model = DeepLab(5, decoder=False)
+    x = torch.rand(2, 3, 64, 48)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.train()(x).sum().backward()
+    parts = {name.split(".")[0] for name, weight in model.named_parameters() if weight.grad is not None}
+    assert parts == {"backbone", "aspp", "cls_conv"}
+    changed = {name.split(".")[0] for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"backbone", "aspp"}  # BatchNorm statistics
+    model.eval()
     features = model.aspp(model.backbone(x)[1])
     expected = F.interpolate(model.cls_conv(features), (64, 48), mode="bilinear", align_corners=True)
     torch.testing.assert_close(model(x), expected)
-    full = DeepLab(5)
-    assert {name.split(".")[0] for name in full.state_dict().keys() - model.state_dict().keys()} == {
-        "shortcut_conv", "cat_conv"}
+    assert model.state_dict().keys() == DeepLab(5).state_dict().keys()
+
+
+@pytest.mark.parametrize("dilation", [2, 4])
+@pytest.mark.parametrize("size", [(8, 12), (7, 9), (5, 8), (1, 3)])
+def test_atrous_depthwise_is_the_plain_dilated_convolution(dilation: int, size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    conv = AtrousDepthwise(6, dilation)
+    plain = nn.Conv2d(6, 6, 3, padding=dilation, dilation=dilation, groups=6, bias=False)
+    plain.load_state_dict(conv.state_dict())
+    x = torch.randn(2, 6, *size, requires_grad=True)
+    weights = torch.randn(2, 6, *size)
+    ours, theirs = conv(x), plain(x)
+    torch.testing.assert_close(ours, theirs)
+    for parameter, reference in ((conv.weight, plain.weight), (x, x)):
+        (gradient,) = torch.autograd.grad((ours * weights).sum(), parameter, retain_graph=True)
+        (expected,) = torch.autograd.grad((theirs * weights).sum(), reference, retain_graph=True)
+        torch.testing.assert_close(gradient, expected)
+    with torch.no_grad():
+        torch.testing.assert_close(conv(x), theirs.detach())
 
 
 # --- the encoders ---------------------------------------------------------------------------------------------------

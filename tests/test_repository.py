@@ -101,7 +101,8 @@ def test_the_demo_data_set_is_ready_to_train_on():
 
 def test_train_runs_as_cloned(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    changes = {"input_shape": (64, 64), "unfreeze_epoch": 1, "save_dir": str(tmp_path), "device": "cpu"}
+    changes = {"input_shape": (64, 64), "unfreeze_epoch": 1, "save_dir": str(tmp_path), "device": "cpu",
+               "cache_dir": str(tmp_path / "cache")}
     assert train.main(config.read(ROOT / "train.py", **changes)) == 0
     assert (tmp_path / "best_epoch_weights.pth").is_file()
 

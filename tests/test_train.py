@@ -1,5 +1,6 @@
 """train.py run for real on tiny sheets: every choice once, resuming, interruption, several processes."""
 
+import copy
 import json
 import math
 import os
@@ -15,14 +16,15 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import train
-from helpers import ROOT, make_dataset, train_settings
+from deeplab import DeeplabV3
+from helpers import ROOT, make_dataset, sheet, train_settings
 from nets.mobilenetv2 import mobilenetv2
 from utils import precision, train_setup
 from utils.checkpoint import build_model, load_checkpoint
 from utils.dataloader import SheetDataset, make_loader
 from utils.distributed import Processes
 from utils.utils import UserError
-from utils.utils_fit import run_epoch
+from utils.utils_fit import Updates, run_epoch
 from utils.utils_metrics import scores
 from utils.voc import VocDataset
 
@@ -181,7 +183,7 @@ def test_a_kill_leaves_a_loadable_checkpoint(folder):
     settings = train_settings(folder, freeze_train=False, unfreeze_epoch=500).to_dict()
     arguments = [f"--{name}={settings[name]}" for name in (
         "device", "num_workers", "dataset_path", "dataset", "input_shape", "model_path", "freeze_train", "unfreeze_epoch",
-        "unfreeze_batch_size", "eval_period", "save_dir")]
+        "unfreeze_batch_size", "eval_period", "save_dir", "cache_dir")]
     process = subprocess.Popen(
         [sys.executable, "train.py", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     last = folder / "logs" / "last_epoch_weights.pth"
@@ -224,6 +226,93 @@ def test_start_weights_of_other_classes(folder, capsys):
     assert "trained from scratch: cls_conv.weight, cls_conv.bias" in capsys.readouterr().out
 
 
+def test_without_decoder(folder):
+    assert train.main(train_settings(folder, decoder=False, paste=0.5)) == 0
+    path = folder / "logs" / "last_epoch_weights.pth"
+    weights = load_checkpoint(path)["model"]
+    image, _ = sheet(0)
+    mask = DeeplabV3(path, device="cpu").segment(image)
+    assert mask.shape == image.shape[:2] and mask.max() < 5
+
+    start = folder / "start.pth"
+    path.replace(start)
+    options = {"model_path": str(start), "reinit_mismatched": True, "unfreeze_epoch": 1}
+    assert train.main(train_settings(folder, decoder=True, **options)) == 0
+    with_decoder = load_checkpoint(path)["model"]
+    backbone = [name for name in weights if name.startswith("backbone.")]
+    assert len(backbone) > 200 and all(torch.equal(with_decoder[name], weights[name]) for name in backbone)  # frozen
+    assert not torch.equal(with_decoder["cat_conv.0.weight"], weights["cat_conv.0.weight"])  # learns now
+    assert DeeplabV3(path, device="cpu").segment(image).shape == mask.shape
+
+
+def test_the_cache_changes_no_result(tmp_path):
+    losses = []
+    for name, changes in (("a", {}), ("b", {"cache_dir": ""}), ("c", {"cache_gb": 1e-5})):  # c: room for no sheet
+        folder = make_dataset(tmp_path / name / "demo")
+        train.main(train_settings(folder, unfreeze_epoch=1, **changes))
+        losses.append(numbers(folder, "epoch_loss.txt") + numbers(folder, "epoch_val_loss.txt"))
+        assert len(list(folder.glob("cache/*.sheet"))) == (6 if name == "a" else 0)
+    assert losses[0] == losses[1] == losses[2]
+
+
+class Compiled(torch.nn.Module):
+    """What `torch.compile` makes of a module, as far as training can see: a wrapper with the same weights."""
+
+    def __init__(self, module):
+        super().__init__()
+        self._orig_mod = module
+
+    def forward(self, x):
+        return self._orig_mod(x)
+
+
+def test_a_compiled_model_trains_alike_and_saves_plain_names(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "compile", Compiled)  # compiling takes its time, and a C++ compiler
+    checkpoints = []
+    for name, compiled in (("plain", False), ("compiled", True)):
+        folder = make_dataset(tmp_path / name / "demo")
+        train.main(train_settings(folder, compile_model=compiled, unfreeze_epoch=1))
+        checkpoints.append((load_checkpoint(folder / "logs" / "last_epoch_weights.pth")["model"],
+                            numbers(folder, "epoch_loss.txt")))
+    (plain, loss), (compiled, compiled_loss) = checkpoints
+    assert plain.keys() == compiled.keys() and compiled_loss == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_an_optimiser_goes_on_from_the_state_of_another_device(fused):
+    def updates(fused):
+        torch.manual_seed(0)
+        model = torch.nn.Linear(3, 1)
+        optimizer = torch.optim.Adam(model.parameters(), 0.1, fused=fused)
+        return model, Updates(model, optimizer, torch.amp.GradScaler("cpu", enabled=False))
+
+    def step(model, up):
+        model(torch.arange(3.0)).sum().backward()
+        up.step()
+
+    model, up = updates(fused)
+    step(model, up)
+    weights, state = {name: value.clone() for name, value in model.state_dict().items()}, copy.deepcopy(up.state_dict())
+    step(model, up)
+    again, resumed = updates(not fused)
+    again.load_state_dict(weights)
+    resumed.load_state_dict(state)
+    assert resumed.optimizer.param_groups[0]["fused"] == (not fused)
+    step(again, resumed)
+    torch.testing.assert_close(again.weight, model.weight)
+
+
+def test_losses_are_means_over_sheets_however_they_are_read():
+    """25 batches, the last one smaller: read in three lots."""
+    batches = [(torch.zeros(2 if number < 24 else 1, 4, 4, 3, dtype=torch.uint8),
+                torch.zeros(2 if number < 24 else 1, 4, 4, dtype=torch.uint8)) for number in range(25)]
+    values = iter([float(number) for number in range(25)])
+    plain, procs = precision.choose_precision(False, torch.device("cpu")), Processes(0, 1, torch.device("cpu"))
+    model = torch.nn.Conv2d(3, 2, 1)
+    loss, _ = run_epoch(model, batches, lambda logits, mask: torch.tensor(next(values)), plain, procs, "check")
+    assert loss == pytest.approx((2 * sum(range(24)) + 24) / 49)
+
+
 @pytest.mark.parametrize(("changes", "sentence"), [
     ({"input_shape": (64, 50)}, r"input_shape is \(64, 50\): .* multiples of 16"),
     ({"predict_shape": (0, 64)}, r"predict_shape is \(0, 64\): .* multiples of 16"),
@@ -234,6 +323,8 @@ def test_start_weights_of_other_classes(folder, capsys):
     ({"name_classes": ("a", "a")}, "2 to 255 different names"),
     ({"cls_weights": (1.0, 2.0)}, "cls_weights has 2 numbers and name_classes 5 names"),
     ({"augment_scale": (2.0, 0.5)}, "augment_scale"),
+    ({"paste": 1.5}, "paste is 1.5: it has to be from 0 to 1"),
+    ({"cache_gb": -1.0}, "cache_gb is -1.0: it has to be 0 or more"),
     ({"resume": True}, "last_epoch_weights.pth does not exist"),
     ({"model_path": "nowhere.pth"}, "nowhere.pth does not exist"),
     ({"backbone": "xception", "pretrained": True}, "pretrained"),
@@ -279,7 +370,7 @@ def test_two_processes(folder):
     settings = train_settings(folder).to_dict()
     arguments = [f"--{name}={settings[name]}" for name in (
         "device", "num_workers", "dataset_path", "dataset", "input_shape", "model_path", "freeze_epoch",
-        "unfreeze_epoch", "freeze_batch_size", "unfreeze_batch_size", "eval_period", "save_dir")]
+        "unfreeze_epoch", "freeze_batch_size", "unfreeze_batch_size", "eval_period", "save_dir", "cache_dir")]
     result = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "train.py",
          "--distributed=true", "--sync_bn=true", *arguments],

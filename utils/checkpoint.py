@@ -10,6 +10,7 @@ A checkpoint is a dict of plain Python types and tensors, readable with `torch.l
     downsample_factor 8 or 16
     decoder           optional, False: DeepLabv3, without a decoder
     input_shape       [height, width]
+    min_confidence    optional, 0 to 1: less sure objects are left out of predictions; 0 keeps all
     settings          the constants of the run that made it
     epoch             epochs completed
     best_miou         best validation mIoU so far, NaN before the first evaluation

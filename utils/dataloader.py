@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from utils.cache import read_sheet
 from utils.distributed import Processes
-from utils.image_io import read_image, read_mask
 from utils.letterbox import GREY, letterbox, letterbox_mask, resize, resize_mask
 from utils.utils import IGNORE
 from utils.voc import VocDataset
@@ -31,7 +31,8 @@ class SheetDataset(Dataset):
     """Pairs of image uint8 (h, w, 3) RGB and mask uint8 (h, w), both at `input_shape`.
 
     Augmented, with the sheet `augment_scale` times the input's size, when that is given; else letterboxed. paste: share
-    of the augmented ones on which objects of another sheet are pasted first.
+    of the augmented ones on which objects of another sheet are pasted first. cache_dir: see `utils/cache.py`; the
+    samples are the same without it.
 
     An index is (epoch, number of the sheet): what is drawn at random depends on these two and the seed alone, so it
     differs between epochs and sheets, and is the same with any number of workers or processes.
@@ -45,12 +46,15 @@ class SheetDataset(Dataset):
         seed: int,
         augment_scale: tuple[float, float] | None = None,
         paste: float = 0.0,
+        cache_dir: str = "",
     ) -> None:
         images = data.images()
         self.files = [(images[stem], data.mask(stem)) for stem in stems]
         self.input_shape = input_shape
         self.augment_scale = augment_scale
         self.paste = paste
+        self.box = sheet_box(input_shape, augment_scale)
+        self.cache_dir = cache_dir
         self.seed = seed
 
     def __len__(self) -> int:
@@ -69,8 +73,17 @@ class SheetDataset(Dataset):
         return torch.from_numpy(image), torch.from_numpy(mask)
 
     def _read(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        image_path, mask_path = self.files[number]
-        return read_image(image_path), read_mask(mask_path)
+        sheet = read_sheet(*self.files[number], self.box, self.cache_dir)
+        return sheet.image, sheet.mask
+
+
+def sheet_box(shape: tuple[int, int], augment_scale: tuple[float, float] | None) -> tuple[int, int]:
+    """The size (height, width) that sheets are scaled down to fit before anything else happens to them.
+
+    The largest that the augmentation scales them to for an input of `shape`; without augmentation the input itself.
+    (Where the jitter of the aspect makes one side longer still, that side is scaled up a little.)
+    """
+    return shape if augment_scale is None else tuple(math.ceil(augment_scale[1] * side) for side in shape)
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -104,10 +117,11 @@ def make_loader(dataset: SheetDataset, batch_size: int, num_workers: int, procs:
 
     batch_size: sheets over all processes.
     """
+    shuffle = dataset.augment_scale is not None
     return DataLoader(
         dataset,
         batch_size=batch_size // procs.world_size,
-        sampler=EpochSampler(len(dataset), dataset.augment_scale is not None, dataset.seed, procs.rank, procs.world_size),
+        sampler=EpochSampler(len(dataset), shuffle, dataset.seed, procs.rank, procs.world_size),
         num_workers=num_workers,
         pin_memory=procs.device.type == "cuda",
         persistent_workers=num_workers > 0,
@@ -124,9 +138,10 @@ def augment(
 ) -> tuple[np.ndarray, np.ndarray]:
     """One random view of a sheet: image uint8 (h, w, 3) and mask uint8 (h, w) at `shape` (height, width).
 
-    Resize to `scale` times the shape (0.25 to 2 in the dissertation) with the aspect jittered by 0.3, flip, place at a random offset on grey bars (or crop), blur,
-    rotate, change hue, saturation and value. Whatever was no part of the sheet is grey in the image and IGNORE in
-    the mask. Huang 2022, section on data augmentation; the mask's bars are IGNORE here and were background there.
+    Resize to `scale` times the shape (0.25 to 2 in the dissertation) with the aspect jittered by 0.3, flip, place at a
+    random offset on grey bars (or crop), blur, rotate, change hue, saturation and value. Whatever was no part of the
+    sheet is grey in the image and IGNORE in the mask. Huang 2022, section on data augmentation; the mask's bars are
+    IGNORE here and were background there.
     """
     size = random_size(image.shape[:2], shape, scale, rng)
     image, mask = resize(image, size), resize_mask(mask, size)
@@ -164,7 +179,10 @@ def paste_objects(
             box = slice(top, top + height), slice(left, left + width)
             turns = int(rng.integers(4))
             picture, shape = np.rot90(other_image[box], turns), np.rot90(own[box], turns)
-            y, x = (int(rng.integers(-side // 4, full - side // 2)) for side, full in zip(shape.shape, mask.shape))
+            y, x = (
+                int(rng.integers(-(side // 4), max(full - side // 2, 1 - side // 4)))  # a long object, a narrow sheet
+                for side, full in zip(shape.shape, mask.shape)
+            )
             _put(image, picture, shape, y, x)
             _put(mask, np.full(shape.shape, class_id, np.uint8), shape, y, x)
     return image, mask

@@ -32,8 +32,11 @@ def check_settings(s: Settings, procs: Processes) -> None:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be 1 or more.", 2)
     if not 0 <= s.ema < 1:
         raise UserError(f"ema is {s.ema}: it has to be 0 or more and below 1.", 2)
-    if not 0 <= s.paste <= 1:
-        raise UserError(f"paste is {s.paste}: it has to be from 0 to 1.", 2)
+    for name in ("paste", "min_confidence"):
+        if not 0 <= getattr(s, name) <= 1:
+            raise UserError(f"{name} is {getattr(s, name)}: it has to be from 0 to 1.", 2)
+    if s.cache_gb < 0:
+        raise UserError(f"cache_gb is {s.cache_gb}: it has to be 0 or more.", 2)
     for name in ("init_epoch", "freeze_epoch", "num_workers", "patience", "save_period", "overlays"):
         if getattr(s, name) < 0:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be 0 or more.", 2)

@@ -24,6 +24,7 @@ from utils.utils import IGNORE, UserError, voc_palette
 from utils.utils_metrics import confusion_matrix_torch
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+READ_EVERY = 10  # batches whose losses are read together: each reading waits until a GPU has done all it was given
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,9 @@ class Updates:
 
         A scaler or an average that was not in use then starts fresh.
         """
-        self.optimizer.load_state_dict(state["optimizer"])
+        own = self.optimizer.param_groups
+        groups = [{**then, "fused": now["fused"]} for then, now in zip(state["optimizer"]["param_groups"], own)]
+        self.optimizer.load_state_dict({**state["optimizer"], "param_groups": groups})  # maybe from another device
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
         if self.average is not None:
@@ -99,7 +102,7 @@ def run_epoch(
     training = updates is not None
     accumulate = updates.accumulate if training else 1
     model.train(training)
-    total = torch.zeros(2, dtype=torch.float64)
+    total, unread = torch.zeros(2, dtype=torch.float64), []  # sum of the losses and number of the sheets
     matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)
     with torch.set_grad_enabled(training), tqdm(loader, title, disable=not procs.is_main, leave=False) as bar:
         for step, (images, masks) in enumerate(bar):
@@ -116,11 +119,15 @@ def run_epoch(
                 updates.step()
             if num_classes:
                 matrix += confusion_matrix_torch(logits, masks, num_classes).cpu()
-            value = loss.item()
-            if training and not math.isfinite(value):
-                raise UserError(f"The loss became {value} in {title}: lower init_lr or set fp16 = False.")
-            total += torch.tensor([value * len(images), len(images)], dtype=torch.float64)
-            bar.set_postfix(_state(total, updates), refresh=False)
+            unread.append(loss.detach() * len(images))
+            total[1] += len(images)
+            if len(unread) == READ_EVERY or step + 1 == len(loader):
+                value = torch.stack(unread).sum().item()
+                if training and not math.isfinite(value):
+                    raise UserError(f"The loss became {value} in {title}: lower init_lr or set fp16 = False.")
+                total[0] += value
+                unread.clear()
+                bar.set_postfix(_state(total, updates), refresh=False)
     total = procs.sum(total)
     return (total[0] / total[1]).item(), procs.sum(matrix) if num_classes else None
 
