@@ -182,7 +182,7 @@ def test_the_sheets_in_work_share_the_threads(folder, monkeypatch):
     given = []
     monkeypatch.setattr(torch, "set_num_threads", given.append)
     assert run(num_workers=4) == run(num_workers=0) == run(num_workers=20) == 0
-    assert given == [2, 8, 8, 8, 1, 8]  # and back to 8 each time
+    assert given == [2, 8, 8, 8, 1, 8]  # and back to 8 each time; at most 8 sheets at a time
 
 
 def test_originals_are_never_overwritten(folder):

@@ -146,13 +146,13 @@ def _predict_all(
 
 
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item], num_workers: int) -> Iterator[Result]:
-    """work(item) of each item, in their order, computed by `num_workers` threads that share the cores.
+    """work(item) of each item, in their order, computed by `num_workers` threads that share the cores, one at least each.
 
     Decoding, the network and encoding do without Python's lock, so the threads overlap. Ends early (Ctrl-C, an error)
     by finishing the items in work and starting no other.
     """
-    num_workers = max(num_workers, 1)
     threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
+    num_workers = max(min(num_workers, threads), 1)
     torch.set_num_threads(max(threads // num_workers, 1))
     cv2.setNumThreads(max(cv2_threads // num_workers, 1))
     pool = ThreadPoolExecutor(num_workers)
