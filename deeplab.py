@@ -44,8 +44,8 @@ class DeeplabV3:
 
         fp16: mixed precision where the device gains from it. colors: instead of the checkpoint's own.
         downsample_factor, input_shape: instead of the checkpoint's own, as its weights fit any. min_confidence: objects
-        whose mean probability is lower are taken for background; None: the checkpoint's, 0: keeps all. name_classes, backbone:
-        needed for a bare state dict in the community's layout, and only there.
+        whose mean probability is lower are taken for background; None: the checkpoint's, 0: keeps all. name_classes,
+        backbone: needed for a bare state dict in the community's layout, and only there.
         Raises UserError when the file cannot be used or an argument does not fit.
         """
         checkpoint = load_checkpoint(

@@ -43,7 +43,7 @@ fp16: bool = True                   # mixed precision: about half the GPU memory
 num_workers: int = 2                # processes that load sheets; 0 loads them in this one
 cache_dir: str = "cache"            # keeps sheets scaled down between epochs and runs; can be deleted; "": no cache
 cache_gb: float = 20.0              # largest size of cache_dir in GB (1000 sheets: 3); what does not fit is read slowly
-compile_model: bool = False         # torch.compile: faster steps on most GPUs after a minute; needs a C++ compiler
+compile_model: bool = False         # torch.compile: a slow start, then maybe faster steps; needs a C++ compiler
 # ---- Data ----
 dataset_path: str = "herbarium_sheets"   # folder of the data sets
 dataset: str = "demo"                    # <dataset_path>/<dataset>/{JPEGImages,SegmentationClass,ImageSets}

@@ -12,6 +12,7 @@ from PIL import Image, ImageCms, ImageOps
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from utils import image_io
+from utils.image_encode import png_chunk, png_chunks
 from utils.image_io import read_image, read_mask, read_picture, to_uint8, write_mask, write_picture
 from utils.utils import UserError
 
@@ -193,7 +194,7 @@ def test_png_and_tiff_keep_depth_profile_exif_and_resolution(tmp_path, suffix, d
         exif_bytes = b"Exif\0\0" + directory(tags)
         Image.fromarray(to_uint8(pixels)).save(source, exif=exif_bytes, icc_profile=SRGB, dpi=(300, 300))
     if suffix == ".png" and dtype == np.uint16:  # the chunks of Pillow's file around OpenCV's pixels
-        chunks = [image_io._png_chunk(*chunk) for chunk in list(image_io._png_chunks(source))[1:]]
+        chunks = [png_chunk(*chunk) for chunk in list(png_chunks(source))[1:]]
         encode_16bit(source, pixels)
         encoded = source.read_bytes()
         source.write_bytes(encoded[:33] + b"".join(chunks) + encoded[33:])

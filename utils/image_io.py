@@ -6,22 +6,21 @@ which Pillow keeps only the upper byte. Files are opened in Python, never by Ope
 
 from __future__ import annotations
 
-import io
 import struct
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import get_sampling
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from utils.image_encode import png_chunk, png_chunks, write_jpeg, write_png, write_tiff
 from utils.utils import UserError, atomic_path, voc_palette
 
 MAX_PIXELS: int = 700_000_000  # larger is refused; 16-bit RGB of this size still fits the 4 GB of a TIFF
@@ -37,7 +36,6 @@ BLOCK_ROWS = 1024  # large images are worked on in bands of so many rows
 ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x0112, 0x8769, 0x8825, 0xA005
 TIFF_KEPT = (270, 271, 272, 282, 283, 296, 305, 306, 315, 33432)  # description, make, ..., resolution, ..., copyright
 PNG_KEPT = (b"sRGB", b"gAMA", b"cHRM", b"cICP", b"pHYs")  # colour space and resolution
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 class Kept(NamedTuple):
@@ -103,7 +101,7 @@ def write_picture(path: str | Path, pixels: np.ndarray, kept: Kept) -> None:
     PNG text, and the EXIF thumbnail of a picture that was turned. Raises UserError when the file cannot be written; an
     older `path` then stays.
     """
-    write = {"JPEG": _write_jpeg, "PNG": _write_png, "TIFF": _write_tiff}[kept.format]
+    write = {"JPEG": write_jpeg, "PNG": write_png, "TIFF": write_tiff}[kept.format]
     with _writing(path), atomic_path(path) as temporary, open(temporary, "wb") as file:
         write(file, pixels, kept.options)
 
@@ -247,67 +245,10 @@ def _kept(image: Image.Image, path: str | Path) -> Kept:
         exif[ORIENTATION] = 1
         exif_bytes = exif.tobytes()
     if image.format == "PNG":
-        chunks = [_png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc_profile))] if icc_profile else []
-        chunks += [_png_chunk(kind, data) for kind, data in _png_chunks(path) if kind in PNG_KEPT]
-        chunks += [_png_chunk(b"eXIf", exif_bytes.removeprefix(b"Exif\0\0"))] if exif_bytes else []
+        chunks = [png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc_profile))] if icc_profile else []
+        chunks += [png_chunk(kind, data) for kind, data in png_chunks(path) if kind in PNG_KEPT]
+        chunks += [png_chunk(b"eXIf", exif_bytes.removeprefix(b"Exif\0\0"))] if exif_bytes else []
         return Kept("PNG", {"chunks": b"".join(chunks)})
     options = {"qtables": image.quantization, "subsampling": get_sampling(image), "icc_profile": icc_profile,
                "exif": exif_bytes, "dpi": image.info.get("dpi")}
     return Kept("JPEG", {name: value for name, value in options.items() if value not in (None, b"")})
-
-
-def _write_jpeg(file: BinaryIO, pixels: np.ndarray, options: dict[str, Any]) -> None:
-    # Pillow keeps four bytes a pixel: given such it copies nothing.
-    padded = cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA)
-    image = Image.frombuffer("RGBX", (pixels.shape[1], pixels.shape[0]), padded, "raw", "RGBX", 0, 1)
-    image.save(file, format="JPEG", **options)
-
-
-def _write_png(file: BinaryIO, pixels: np.ndarray, options: dict[str, Any]) -> None:
-    """OpenCV's encoder, for 8 and 16 bits alike, with the kept chunks put in behind the header."""
-    _, encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 4])
-    header_end = len(PNG_SIGNATURE) + 25  # IHDR: length 4, kind 4, data 13, checksum 4
-    file.write(encoded[:header_end])
-    file.write(options["chunks"])
-    file.write(encoded[header_end:])
-
-
-def _png_chunks(path: str | Path) -> Iterator[tuple[bytes, bytes]]:
-    """(kind, data) of each chunk of a PNG before its pixels."""
-    with open(path, "rb") as file:
-        file.seek(len(PNG_SIGNATURE))
-        while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":
-            data = file.read(int.from_bytes(head[:4], "big"))
-            file.seek(4, io.SEEK_CUR)  # the checksum
-            yield head[4:], data
-
-
-def _png_chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def _write_tiff(file: BinaryIO, pixels: np.ndarray, options: dict[str, Any]) -> None:
-    """A TIFF 6.0 file, for 8 and 16 bits alike (Pillow writes no 16-bit RGB, OpenCV no tags), deflate or plain."""
-    height, width, _ = pixels.shape
-    rows = max(1, 2 ** 20 // (width * 3 * pixels.itemsize))  # strips of about 1 MB
-    strips = []
-    for top in range(0, height, rows):
-        strip = pixels[top:top + rows]
-        if options["compressed"]:
-            strip = strip.copy()
-            strip[:, 1:] -= pixels[top:top + rows, :-1]  # predictor 2: differences along the row, modulo the type
-        data = strip.astype(strip.dtype.newbyteorder("<")).tobytes()
-        strips.append(zlib.compress(data, 4) if options["compressed"] else data)
-    sizes = [len(strip) for strip in strips]
-    directory = ImageFileDirectory_v2()  # its save() moves the strip offsets behind itself
-    for tag, value in options["tags"].items():
-        directory[tag] = value
-    directory[256], directory[257], directory[258] = width, height, (8 * pixels.itemsize,) * 3
-    directory[259], directory[262], directory[277] = 8 if options["compressed"] else 1, 2, 3  # deflate, RGB, channels
-    directory[273] = tuple(int(offset) for offset in np.cumsum([0] + sizes[:-1]))
-    directory[278], directory[279] = rows, tuple(sizes)
-    if options["compressed"]:
-        directory[317] = 2
-    directory.save(file)
-    for strip in strips:
-        file.write(strip)

@@ -146,7 +146,7 @@ def _predict_all(
 
 
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item], num_workers: int) -> Iterator[Result]:
-    """work(item) of each item, in their order, computed by `num_workers` threads that share the cores, one at least each.
+    """work(item) of each item, in their order, by up to `num_workers` threads: no more than there are CPU threads.
 
     Decoding, the network and encoding do without Python's lock, so the threads overlap. Ends early (Ctrl-C, an error)
     by finishing the items in work and starting no other.

@@ -10,7 +10,6 @@ the outline: its masks differ by up to a pixel along the outline and are a littl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
