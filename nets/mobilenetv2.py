@@ -1,8 +1,8 @@
 """MobileNetV2 as encoder: Sandler et al. 2018, arXiv 1801.04381.
 
-The layers are torchvision's (`torchvision.models.mobilenet_v2`, width 1.0) without the last 1x1 convolution and the
-classifier. Deviation from the paper: the last strides are replaced by dilation, as DeepLab does (Chen et al. 2017,
-arXiv 1706.05587).
+Layers, names and weights are those of `torchvision.models.mobilenet_v2` (width 1.0) without the last 1x1 convolution
+and the classifier; torchvision itself is not needed. Deviation from the paper: the last strides are replaced by
+dilation, as DeepLab does (Chen et al. 2017, arXiv 1706.05587).
 """
 
 from __future__ import annotations
@@ -10,16 +10,55 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import MobileNet_V2_Weights, mobilenet_v2
+
+# The paper's table 2: expansion, output channels, blocks in a row, stride of the first of them.
+BLOCKS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+# torchvision's weights (IMAGENET1K_V1), and what it subtracts from and divides RGB in [0, 1] by.
+IMAGENET_URL = "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth"
+IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+
+
+class InvertedResidual(nn.Module):
+    """Expansion (none for 1), depthwise 3x3 convolution, linear projection; the input is added where shapes allow."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, expansion: int, dilation: int) -> None:
+        super().__init__()
+        hidden = in_channels * expansion
+        depthwise = nn.Conv2d(hidden, hidden, 3, stride, 1, groups=hidden, bias=False)
+        if dilation > 1:
+            depthwise = AtrousDepthwise(hidden, dilation)
+        self.shortcut = stride == 1 and in_channels == out_channels
+        self.conv = nn.Sequential(
+            *([bn_relu6(nn.Conv2d(in_channels, hidden, 1, bias=False))] if expansion > 1 else []),
+            bn_relu6(depthwise),
+            nn.Conv2d(hidden, out_channels, 1, bias=False),
+            nn.BatchNorm2d(out_channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, out_channels, H / stride, W / stride), sizes rounded up, from x (N, in_channels, H, W)."""
+        return x + self.conv(x) if self.shortcut else self.conv(x)
 
 
 class MobileNetV2(nn.Module):
-    """Encoder: see `forward`. `features` holds torchvision's blocks 0 to 17 under torchvision's names."""
+    """Encoder: see `forward`. `features` holds the first convolution and the 17 blocks under torchvision's names.
+
+    Strides of 2 become 1 once their product is `downsample_factor`. Each one replaced doubles the dilation of the 3x3
+    convolutions after it (not its own), so every filter tap still meets the values it was trained on, only more densely.
+    """
 
     def __init__(self, downsample_factor: int = 16) -> None:
         super().__init__()
-        self.features = mobilenet_v2(weights=None).features[:-1]
-        strides_to_dilation(self.features, downsample_factor)
+        layers: list[nn.Module] = [bn_relu6(nn.Conv2d(3, 32, 3, 2, 1, bias=False))]
+        in_channels, product, dilation = 32, 2, 1
+        for expansion, out_channels, count, first_stride in BLOCKS:
+            for stride in (first_stride, *[1] * (count - 1)):
+                kept = stride if product < downsample_factor else 1
+                layers.append(InvertedResidual(in_channels, out_channels, kept, expansion, dilation))
+                product *= kept
+                dilation *= stride // kept
+                in_channels = out_channels
+        self.features = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(low_level (N, 24, H/4, W/4), high_level (N, 320, H/ds, W/ds)) of x, float (N, 3, H, W) RGB in [0, 1].
@@ -28,6 +67,11 @@ class MobileNetV2(nn.Module):
         """
         low_level = self.features[:4](x)
         return low_level, self.features[4:](low_level)
+
+
+def bn_relu6(conv: nn.Conv2d) -> nn.Sequential:
+    """The convolution, BatchNorm, ReLU6."""
+    return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU6(inplace=True))
 
 
 def mobilenetv2(pretrained: bool = False, downsample_factor: int = 16) -> MobileNetV2:
@@ -39,27 +83,6 @@ def mobilenetv2(pretrained: bool = False, downsample_factor: int = 16) -> Mobile
     if pretrained:
         model.features.load_state_dict(imagenet_features())
     return model
-
-
-def strides_to_dilation(features: nn.Module, downsample_factor: int) -> None:
-    """Sets strides of 2 to 1 in `features` once their product is `downsample_factor`, dilating what follows instead.
-
-    Each replaced stride doubles the dilation of the 3x3 convolutions after it (not its own), so every filter tap
-    still meets the values it was trained on, only more densely.
-    """
-    stride, dilation = 1, 1
-    for parent in list(features.modules()):
-        for name, conv in list(parent.named_children()):
-            if not isinstance(conv, nn.Conv2d) or conv.kernel_size != (3, 3):
-                continue
-            if dilation > 1:
-                setattr(parent, name, AtrousDepthwise(conv.in_channels, dilation))
-            if conv.stride == (2, 2):
-                if stride < downsample_factor:
-                    stride *= 2
-                else:
-                    conv.stride = (1, 1)
-                    dilation *= 2
 
 
 class AtrousDepthwise(nn.Conv2d):
@@ -94,12 +117,11 @@ def imagenet_features() -> dict[str, Tensor]:
     They were trained on (x - mean) / std, which `fold_normalisation` puts into the first layer.
     Raises ConnectionError when they cannot be downloaded (or, on the way, were damaged).
     """
-    weights = MobileNet_V2_Weights.IMAGENET1K_V1
     try:
-        state = weights.get_state_dict(progress=True, check_hash=True)
+        state = torch.hub.load_state_dict_from_url(IMAGENET_URL, map_location="cpu", check_hash=True)
     except (OSError, RuntimeError) as error:  # no network (URLError is an OSError); wrong checksum
         raise ConnectionError(
-            f"pretrained is True and {weights.url} could not be fetched ({error}): connect to the internet, save that "
+            f"pretrained is True and {IMAGENET_URL} could not be fetched ({error}): connect to the internet, save that "
             f"file in {torch.hub.get_dir()}/checkpoints, or set pretrained = False."
         ) from error
     features = {
@@ -107,8 +129,7 @@ def imagenet_features() -> dict[str, Tensor]:
         for key, value in state.items()
         if key.startswith("features.") and not key.startswith("features.18.")
     }
-    preprocessing = weights.transforms()
-    return fold_normalisation(features, preprocessing.mean, preprocessing.std)
+    return fold_normalisation(features, IMAGENET_MEAN, IMAGENET_STD)
 
 
 def fold_normalisation(features: dict[str, Tensor], mean: list[float], std: list[float]) -> dict[str, Tensor]:

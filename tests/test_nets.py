@@ -15,7 +15,7 @@ from torchvision.models.segmentation.deeplabv3 import ASPP as TorchvisionASPP
 
 from nets.community import from_community, is_community, to_community
 from nets.deeplabv3_plus import ASPP, DeepLab, SingleValueBatchNorm2d, fold_batchnorm
-from nets.mobilenetv2 import AtrousDepthwise, mobilenetv2
+from nets.mobilenetv2 import IMAGENET_MEAN, IMAGENET_STD, IMAGENET_URL, AtrousDepthwise, mobilenetv2
 from nets.xception import Block, SeparableConv2d, xception
 
 FIXTURES = Path(__file__).parents[2] / "shared" / "fixtures"
@@ -307,8 +307,8 @@ def test_sync_batch_norm_conversion_keeps_model_and_freezing() -> None:
 # --- pretrained weights ---------------------------------------------------------------------------------------------
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, download: Callable[..., object]) -> None:
-    """Puts `download` in the place of torchvision's downloader of weights."""
-    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", download)
+    """Puts `download` in the place of PyTorch's downloader of weights."""
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", download)
 
 
 @torch.no_grad()
@@ -336,6 +336,12 @@ def test_folding_holds_for_batch_statistics_too(monkeypatch: pytest.MonkeyPatch)
     x = torch.rand(2, 3, 33, 33)
     normalised = torchvision.transforms.functional.normalize(x, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     torch.testing.assert_close(first(x), reference.features[0](normalised), atol=1e-5, rtol=1e-5)
+
+
+def test_pretrained_weights_are_torchvisions() -> None:
+    weights = torchvision.models.MobileNet_V2_Weights.IMAGENET1K_V1
+    assert weights.url == IMAGENET_URL
+    assert (weights.transforms().mean, weights.transforms().std) == (IMAGENET_MEAN, IMAGENET_STD)
 
 
 @pytest.mark.parametrize(
