@@ -44,7 +44,7 @@ class MobileNetV2(nn.Module):
     """Encoder: see `forward`. `features` holds the first convolution and the 17 blocks under torchvision's names.
 
     Strides of 2 become 1 once their product is `downsample_factor`. Each one replaced doubles the dilation of the 3x3
-    convolutions after it (not its own), so every filter tap still meets the values it was trained on, only more densely.
+    convolutions after it (not its own), so every filter tap still meets the values it was trained on, more densely.
     """
 
     def __init__(self, downsample_factor: int = 16) -> None:
@@ -59,6 +59,9 @@ class MobileNetV2(nn.Module):
                 dilation *= stride // kept
                 in_channels = out_channels
         self.features = nn.Sequential(*layers)
+        for module in self.features.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out")  # torchvision's choice
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(low_level (N, 24, H/4, W/4), high_level (N, 320, H/ds, W/ds)) of x, float (N, 3, H, W) RGB in [0, 1].
@@ -86,7 +89,7 @@ def mobilenetv2(pretrained: bool = False, downsample_factor: int = 16) -> Mobile
 
 
 class AtrousDepthwise(nn.Conv2d):
-    """A depthwise 3x3 convolution without bias that keeps the size, its taps `dilation` pixels apart."""
+    """A depthwise 3x3 convolution that keeps the size, its taps `dilation` pixels apart; a bias may be folded in."""
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__(channels, channels, 3, padding=dilation, dilation=dilation, groups=channels, bias=False)
@@ -105,7 +108,7 @@ class AtrousDepthwise(nn.Conv2d):
         rows, columns = x.shape[2] // step, x.shape[3] // step
         x = x.permute(0, 2, 3, 1).reshape(count, rows, step, columns, step, channels)
         x = x.permute(2, 4, 0, 1, 3, 5).reshape(-1, rows, columns, channels).permute(0, 3, 1, 2)
-        x = F.conv2d(x, self.weight, padding=1, groups=channels)
+        x = F.conv2d(x, self.weight, self.bias, padding=1, groups=channels)
         x = x.permute(0, 2, 3, 1).reshape(step, step, count, rows, columns, channels)
         x = x.permute(2, 3, 0, 4, 1, 5).reshape(count, rows * step, columns * step, channels)
         return x[:, :height, :width].permute(0, 3, 1, 2)

@@ -76,6 +76,14 @@ def test_mixed_precision_where_the_cpu_has_it(tmp_path, monkeypatch):
     assert weights["cls_conv.weight"].dtype == torch.float32
 
 
+@pytest.mark.parametrize(("fp16", "trains_decoder", "contiguous"), [
+    (False, True, True), (False, False, False), (True, True, False)])
+def test_memory_format(monkeypatch, fp16, trains_decoder, contiguous):
+    monkeypatch.setattr(precision, "cpu_has_bf16", lambda: True)
+    chosen = precision.choose_precision(fp16, torch.device("cpu"), trains_decoder)
+    assert chosen.memory_format == (torch.contiguous_format if contiguous else torch.channels_last)
+
+
 def test_what_a_run_leaves(folder):
     train.main(train_settings(folder, save_period=2, overlays=1))
     logs = folder / "logs"

@@ -75,7 +75,7 @@ def step_seconds(
     """Number format, seconds a step of epochs and of bare steps, share of waiting in %, GPU memory in bytes."""
     t = train_settings(s, data, unfreeze_batch_size=batch, fp16=fp16)
     procs = Processes(0, 1, pick_device(s.device))
-    precision = choose_precision(t.fp16, procs.device)
+    precision = choose_precision(t.fp16, procs.device, t.decoder)
     stems, box = data.stems("train"), sheet_box(t.input_shape, t.augment_scale)
     pixels = preflight(data, stems, len(t.name_classes), False, [box] * len(stems), SheetCache(t.cache_dir, t.cache_gb))
     stems = (stems * (1 + s.steps * batch // len(stems)))[:s.steps * batch]

@@ -36,7 +36,7 @@ def export_onnx(model: nn.Module, path: str | Path, opset: int, about: Mapping[s
 
     free = {0: "batch", 2: "height", 3: "width"}
     with atomic_path(path) as temporary:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore", DeprecationWarning)  # the newer exporter needs onnxscript as well
             torch.onnx.export(
                 model, (torch.zeros(CHECKS[0]),), str(temporary), opset_version=opset, dynamo=False,

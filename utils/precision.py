@@ -12,24 +12,16 @@ from utils.letterbox import network_input
 
 @dataclass(frozen=True)
 class Precision:
-    """Mixed precision on a device, or full precision when `dtype` is float32."""
+    """Mixed precision on a device, or full precision when `dtype` is float32; how tensors lie in memory."""
 
     device_type: str
     dtype: torch.dtype
+    memory_format: torch.memory_format = torch.channels_last
 
     def autocast(self) -> torch.autocast:
         """The context for the forward pass and the loss."""
         mixed = self.dtype != torch.float32
         return torch.autocast(self.device_type, dtype=self.dtype if mixed else torch.bfloat16, enabled=mixed)
-
-    @property
-    def memory_format(self) -> torch.memory_format:
-        """Channels-last, but for float32 on a CPU, where the backward pass of its convolutions is slower.
-
-        Measured on two AVX2 cores, forward and backward of 8 x 384 x 288 with a frozen backbone: 7.6 s and 5.0 s.
-        """
-        plain_cpu = self.device_type == "cpu" and self.dtype == torch.float32
-        return torch.contiguous_format if plain_cpu else torch.channels_last
 
     def forward(self, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
         """The logits, float (N, C, H, W), of `images`, uint8 (N, H, W, 3) RGB on the model's device."""
@@ -41,18 +33,22 @@ class Precision:
         return torch.amp.GradScaler(self.device_type, enabled=self.dtype == torch.float16)
 
 
-def choose_precision(fp16: bool, device: torch.device) -> Precision:
-    """Mixed precision where `fp16` is asked for and the device gains from it.
+def choose_precision(fp16: bool, device: torch.device, trains_decoder: bool = False) -> Precision:
+    """Mixed precision where `fp16` is asked for and the device gains from it; channels-last where that is faster.
 
     CUDA: bfloat16 from compute capability 8.0 (Ampere), float16 before. CPU: bfloat16 where it has instructions for
     it (AVX-512 BF16 or AMX), else float32: without them it would be slower. MPS: float32.
+    Channels-last: everywhere but in float32 on a CPU when the decoder is trained (`trains_decoder`), where the backward
+    pass of its wide convolutions is slow. On two AVX2 cores, forward and backward of 4 x 384 x 288 with the decoder
+    took 3.3 s, contiguous 2.7 s; of 6 x 512 x 352 without it 2.4 s and 3.4 s; prediction of 768 x 512 0.64 s and 0.80 s.
     """
     dtype = torch.float32
     if fp16 and device.type == "cuda":
         dtype = torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
     elif fp16 and device.type == "cpu" and cpu_has_bf16():
         dtype = torch.bfloat16
-    return Precision(device.type, dtype)
+    contiguous = trains_decoder and device.type == "cpu" and dtype == torch.float32
+    return Precision(device.type, dtype, torch.contiguous_format if contiguous else torch.channels_last)
 
 
 def cpu_has_bf16() -> bool:
