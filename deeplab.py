@@ -15,6 +15,7 @@ from utils.drawing import Region, count_pixels, draw, find_regions
 from utils.image_io import MODES_8BIT, pillow_to_rgb, to_uint8
 from utils.letterbox import letterbox, tight_shape, unletterbox_classes
 from utils.objects import MIN_AREA, drop_unsure
+from utils.onnx_export import OnnxNetwork
 from utils.precision import choose_precision
 from utils.utils import UserError, pick_device
 
@@ -39,13 +40,15 @@ class DeeplabV3:
         downsample_factor: int | None = None,
         input_shape: tuple[int, int] | None = None,
         min_confidence: float | None = None,
+        engine: str = "torch",
     ) -> None:
         """Loads `model_path`; a checkpoint made here describes itself and needs no other argument.
 
         fp16: mixed precision where the device gains from it. colors: instead of the checkpoint's own.
         downsample_factor, input_shape: instead of the checkpoint's own, as its weights fit any. min_confidence: objects
-        whose mean probability is lower are taken for background; None: the checkpoint's, 0: keeps all. name_classes,
-        backbone: needed for a bare state dict in the community's layout, and only there.
+        whose mean probability is lower are taken for background; None: the checkpoint's, 0: keeps all. engine:
+        "torch", or "onnxruntime", which is faster on many CPUs and works there alone. name_classes, backbone: needed
+        for a bare state dict in the community's layout, and only there.
         Raises UserError when the file cannot be used or an argument does not fit.
         """
         checkpoint = load_checkpoint(
@@ -53,8 +56,12 @@ class DeeplabV3:
             downsample_factor=downsample_factor, input_shape=input_shape,
         )
         self.device = pick_device(device)
-        self.precision = choose_precision(fp16, self.device)
+        if engine not in ("torch", "onnxruntime") or engine == "onnxruntime" and self.device.type != "cpu":
+            raise UserError(f'engine is "{engine}" on {self.device}: "torch" works everywhere, "onnxruntime" on CPUs.', 2)
+        self.precision = choose_precision(fp16 and engine == "torch", self.device)
         self.model = fold_batchnorm(build_model(checkpoint))
+        if engine == "onnxruntime":
+            self.model = OnnxNetwork(self.model)
         self.model.to(self.device, memory_format=self.precision.memory_format)
         self.checkpoint = {key: value for key, value in checkpoint.items() if key not in ("model", "training")}
         self.name_classes: list[str] = checkpoint["name_classes"]

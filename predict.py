@@ -35,6 +35,7 @@ min_confidence: float | None = None    # objects whose mean probability is lower
 count: bool = False                    # also list pixels of each class and objects: classes.csv, objects.csv
 device: str = "auto"                   # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
 fp16: bool = True                      # mixed precision: faster on most GPUs; ignored where it would be slower
+engine: Literal["torch", "onnxruntime"] = "torch"  # onnxruntime: faster on most CPUs; see requirements-extras.txt
 # ---- Folder and image ----
 input_dir: str = "img"                 # .jpg, .jpeg, .png, .tif and .tiff
 output_dir: str = "img_out"            # another folder: originals are never overwritten
@@ -65,7 +66,7 @@ def main(settings: config.Settings) -> int:
     model = DeeplabV3(
         s.model_path, device="cpu" if s.mode == "onnx" else s.device, fp16=s.fp16, name_classes=s.name_classes,
         backbone=s.backbone, downsample_factor=s.downsample_factor, input_shape=s.input_shape,
-        min_confidence=s.min_confidence,
+        min_confidence=s.min_confidence, engine="torch" if s.mode == "onnx" else s.engine,
     )
     if s.mode == "folder":
         bad = predict_folder(

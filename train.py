@@ -145,6 +145,7 @@ def train(s: config.Settings, procs: Processes) -> None:
             "backbone": s.backbone,
             "downsample_factor": s.downsample_factor,
             "decoder": s.decoder,
+            "exact_upsampling": model.exact_upsampling,
             "input_shape": list(predict_shape),
             "min_confidence": s.min_confidence,
             "settings": s.to_dict(),

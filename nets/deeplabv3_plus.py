@@ -71,6 +71,7 @@ class DeepLab(nn.Module):
     ImageNet weights (MobileNetV2 only). Raises ValueError for anything else.
     decoder: False passes by the decoder and classifies the ASPP's features, which is DeepLabv3 (Chen et al. 2017,
     arXiv 1706.05587): a sixth of the arithmetic, and coarser edges. The decoder's weights stay as they are.
+    exact_upsampling: puts upsampled features where they belong; False is what the community's networks do.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class DeepLab(nn.Module):
         pretrained: bool = False,
         downsample_factor: int = 16,
         decoder: bool = True,
+        exact_upsampling: bool = False,
     ) -> None:
         super().__init__()
         if backbone not in BACKBONES:
@@ -95,6 +97,8 @@ class DeepLab(nn.Module):
             *conv_bn_relu(48 + 256, 256, 3), nn.Dropout(0.5), *conv_bn_relu(256, 256, 3), nn.Dropout(0.1)
         )
         self.cls_conv = nn.Conv2d(256, num_classes, 1)
+        self.downsample_factor = downsample_factor
+        self.exact_upsampling = exact_upsampling
         self.decoder = decoder
         self.shortcut_conv.requires_grad_(decoder)
         self.cat_conv.requires_grad_(decoder)
@@ -102,11 +106,27 @@ class DeepLab(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits, float (N, num_classes, H, W), of x, float (N, 3, H, W) RGB in [0, 1]; any H and W."""
         low_level, high_level = self.backbone(x)
-        features = self.aspp(high_level)
+        features, stride = self.aspp(high_level), self.downsample_factor
         if self.decoder:
             low_level = self.shortcut_conv(low_level)
-            features = self.cat_conv(torch.cat((upsample(features, low_level), low_level), dim=1))
-        return upsample(self.cls_conv(features), x)
+            features = self.upsample(features, low_level, stride // 4)
+            features, stride = self.cat_conv(torch.cat((features, low_level), dim=1)), 4
+        return self.upsample(self.cls_conv(features), x, stride)
+
+    def upsample(self, x: Tensor, like: Tensor, stride: int) -> Tensor:
+        """x (N, C, h, w), resized bilinearly to height and width of `like`: (N, C, H, W).
+
+        stride: what the strides between `like` and x multiply to. With `exact_upsampling` x[i] comes to lie on pixel
+        i * stride, the middle of what it was computed from, and the edge is repeated beyond the last. Else the corners
+        are aligned: the same for sizes n * stride + 1 (513 in the paper's code), while other sheets are stretched by up
+        to `stride` - 1 pixels from the top left to the bottom right.
+        """
+        size = like.shape[-2:]
+        if self.exact_upsampling:
+            x = F.pad(x, (0, 1, 0, 1), mode="replicate")
+            size = (x.shape[-2] - 1) * stride + 1, (x.shape[-1] - 1) * stride + 1
+        x = F.interpolate(x, size, mode="bilinear", align_corners=True)
+        return x[..., :like.shape[-2], :like.shape[-1]]
 
     def freeze_backbone(self, frozen: bool) -> None:
         """Freezes the backbone whole, weights and BatchNorm statistics, or (False) lets it learn again.
@@ -123,11 +143,6 @@ class DeepLab(nn.Module):
         if self.backbone_frozen:
             self.backbone.eval()
         return self
-
-
-def upsample(x: Tensor, like: Tensor) -> Tensor:
-    """x (N, C, h, w), resized bilinearly with aligned corners to height and width of `like`: (N, C, H, W)."""
-    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=True)
 
 
 def fold_batchnorm(model: nn.Module) -> nn.Module:

@@ -74,6 +74,21 @@ def test_mask_is_the_argmax_of_the_upsampled_logits(path):
     assert (mask == double).mean() > 0.999  # sums in another order may move a tie
 
 
+def test_onnxruntime_gives_the_same_mask(path):
+    image = np.random.default_rng(0).integers(0, 256, (96, 70, 3), dtype=np.uint8)
+    masks = [DeeplabV3(path, device="cpu", engine=engine).segment(image) for engine in ("torch", "onnxruntime")]
+    assert len(np.unique(masks[0])) > 1
+    assert (masks[0] == masks[1]).mean() > 0.999  # sums in another order may move a tie
+
+
+def test_engine_that_is_not_there(path, monkeypatch):
+    with pytest.raises(UserError, match='engine is "tflite" on cpu'):
+        DeeplabV3(path, device="cpu", engine="tflite")
+    monkeypatch.setattr("utils.onnx_export.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="onnx package is not installed: pip install -r requirements-extras.txt"):
+        DeeplabV3(path, device="cpu", engine="onnxruntime")
+
+
 def test_mask_has_the_size_of_the_input(colour_model):
     image = sheet()
     mask = colour_model.segment(image)

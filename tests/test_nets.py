@@ -184,6 +184,30 @@ def test_any_size_keeps_its_size(size: tuple[int, int], downsample_factor: int) 
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("downsample_factor", [8, 16])
+@pytest.mark.parametrize("decoder", [True, False])
+def test_exact_upsampling_is_that_of_sizes_with_one_pixel_more(decoder: bool, downsample_factor: int) -> None:
+    torch.manual_seed(0)
+    exact = randomise(DeepLab(5, downsample_factor=downsample_factor, decoder=decoder, exact_upsampling=True).double())
+    plain = DeepLab(5, downsample_factor=downsample_factor, decoder=decoder).double().eval()
+    plain.load_state_dict(exact.state_dict())
+    x = torch.rand(1, 3, 65, 97, dtype=torch.float64)
+    torch.testing.assert_close(exact(x), plain(x))
+    x = x[..., :-1, :-1]
+    assert (exact(x) - plain(x)).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize(("size", "stride"), [((33, 17), 4), ((32, 20), 4), ((50, 30), 16), ((9, 2), 8)])
+def test_exact_upsampling_puts_each_value_on_its_pixel(size: tuple[int, int], stride: int) -> None:
+    small = np.random.default_rng(0).normal(size=[-(-side // stride) for side in size])
+    rows = np.array([np.interp(np.arange(size[1]) / stride, np.arange(len(row)), row) for row in small])
+    expected = np.array([np.interp(np.arange(size[0]) / stride, np.arange(len(rows)), row) for row in rows.T]).T
+    upsample = DeepLab(2, exact_upsampling=True).upsample
+    result = upsample(torch.from_numpy(small)[None, None], torch.empty(1, 1, *size), stride)
+    np.testing.assert_allclose(result[0, 0], expected, atol=1e-12)
+
+
+@torch.no_grad()
 def test_output_is_upsampled_with_aligned_corners() -> None:
     model = randomise(DeepLab(5))
     small = []

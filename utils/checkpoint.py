@@ -9,6 +9,7 @@ A checkpoint is a dict of plain Python types and tensors, readable with `torch.l
     backbone          "mobilenet" or "xception"
     downsample_factor 8 or 16
     decoder           optional, False: DeepLabv3, without a decoder
+    exact_upsampling  optional, True: features are upsampled to where they lie, see nets/deeplabv3_plus.py
     input_shape       [height, width]
     min_confidence    optional, 0 to 1: less sure objects are left out of predictions; 0 keeps all
     settings          the constants of the run that made it
@@ -126,6 +127,7 @@ def build_model(checkpoint: Mapping[str, Any]) -> DeepLab:
             backbone=checkpoint["backbone"],
             downsample_factor=checkpoint["downsample_factor"],
             decoder=checkpoint.get("decoder", True),
+            exact_upsampling=checkpoint.get("exact_upsampling", False),
         )
     except ValueError as error:
         raise UserError(str(error), 2) from error

@@ -1,7 +1,8 @@
-"""A trained network as an ONNX file, checked against PyTorch."""
+"""A trained network as an ONNX file, checked against PyTorch, or run by ONNX Runtime in its place."""
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
 from collections.abc import Mapping
@@ -30,18 +31,11 @@ def export_onnx(model: nn.Module, path: str | Path, opset: int, about: Mapping[s
     """
     if opset not in OPSETS:
         raise UserError(f"onnx_opset is {opset}: it has to be from {OPSETS[0]} to {OPSETS[-1]}.", 2)
-    if find_spec("onnx") is None:
-        raise UserError("The onnx package is not installed: pip install -r requirements-extras.txt")
+    _require("onnx")
     import onnx  # an extra: nothing else here needs it
 
-    free = {0: "batch", 2: "height", 3: "width"}
     with atomic_path(path) as temporary:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore", DeprecationWarning)  # the newer exporter needs onnxscript as well
-            torch.onnx.export(
-                model, (torch.zeros(CHECKS[0]),), str(temporary), opset_version=opset, dynamo=False,
-                input_names=["image"], output_names=["logits"], dynamic_axes={"image": free, "logits": free},
-            )
+        _export(model, str(temporary), opset)
         graph = onnx.load(temporary)
         onnx.checker.check_model(graph)
         onnx.helper.set_model_props(graph, {key: json.dumps(value) for key, value in about.items()})
@@ -52,6 +46,46 @@ def export_onnx(model: nn.Module, path: str | Path, opset: int, about: Mapping[s
         if not difference < TOLERANCE:
             raise UserError(f"{path} was not written: its logits differ by {difference:.2g} from PyTorch's.")
     return difference
+
+
+class OnnxNetwork(nn.Module):
+    """What `model` computes on the CPU, by ONNX Runtime: float32 (N, 3, H, W) to (N, C, H, W), no gradients.
+
+    model: on the CPU, in evaluation mode. It uses as many threads as PyTorch does now.
+    Raises UserError when onnx or onnxruntime is not installed.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        _require("onnx", "onnxruntime")
+        import onnxruntime
+
+        graph = io.BytesIO()
+        _export(model, graph, OPSETS[-1])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # several sheets share the cores
+        self.session = onnxruntime.InferenceSession(graph.getvalue(), options, providers=["CPUExecutionProvider"])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The logits of x."""
+        return torch.from_numpy(self.session.run(["logits"], {"image": x.numpy()})[0])
+
+
+def _require(*packages: str) -> None:
+    for package in packages:
+        if find_spec(package) is None:
+            raise UserError(f"The {package} package is not installed: pip install -r requirements-extras.txt")
+
+
+def _export(model: nn.Module, file: str | io.BytesIO, opset: int) -> None:
+    free = {0: "batch", 2: "height", 3: "width"}
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the newer exporter needs onnxscript as well
+        torch.onnx.export(
+            model, (torch.zeros(CHECKS[0]),), file, opset_version=opset, dynamo=False,
+            input_names=["image"], output_names=["logits"], dynamic_axes={"image": free, "logits": free},
+        )
 
 
 @torch.inference_mode()

@@ -40,7 +40,8 @@ def choose_precision(fp16: bool, device: torch.device, trains_decoder: bool = Fa
     it (AVX-512 BF16 or AMX), else float32: without them it would be slower. MPS: float32.
     Channels-last: everywhere but in float32 on a CPU when the decoder is trained (`trains_decoder`), where the backward
     pass of its wide convolutions is slow. On two AVX2 cores, forward and backward of 4 x 384 x 288 with the decoder
-    took 3.3 s, contiguous 2.7 s; of 6 x 512 x 352 without it 2.4 s and 3.4 s; prediction of 768 x 512 0.64 s and 0.80 s.
+    took 3.3 s, contiguous 2.7 s; of 6 x 512 x 352 without it 2.4 s, contiguous 3.4 s; and predicting 768 x 512 0.64 s,
+    contiguous 0.80 s.
     """
     dtype = torch.float32
     if fp16 and device.type == "cuda":

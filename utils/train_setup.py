@@ -105,7 +105,8 @@ def start_model(s: Settings, checkpoint: dict[str, Any] | None, procs: Processes
         start = weights_in(read_torch_file(s.model_path), s.model_path)
     try:
         pretrained = s.pretrained and start is None
-        model = DeepLab(len(s.name_classes), s.backbone, pretrained, s.downsample_factor, s.decoder)
+        exact = checkpoint.get("exact_upsampling", False) if checkpoint else True
+        model = DeepLab(len(s.name_classes), s.backbone, pretrained, s.downsample_factor, s.decoder, exact)
     except (ConnectionError, ValueError) as error:  # the weights cannot be fetched or there are none
         raise UserError(str(error)) from error
     for name, child in model.named_children():
