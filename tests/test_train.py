@@ -358,6 +358,17 @@ def test_resuming_what_cannot_be_resumed(folder):
         train.main(train_settings(folder, resume=True))
 
 
+def test_upsampling_is_exact_unless_a_run_is_resumed_where_it_was_not(folder):
+    train.main(train_settings(folder, unfreeze_epoch=1))
+    path = folder / "logs" / "last_epoch_weights.pth"
+    checkpoint = torch.load(path, weights_only=True)
+    assert checkpoint.pop("exact_upsampling") is True and build_model(load_checkpoint(path)).exact_upsampling
+    torch.save(checkpoint, path)
+    assert not build_model(load_checkpoint(path)).exact_upsampling
+    train.main(train_settings(folder, resume=True, unfreeze_epoch=2))
+    assert load_checkpoint(path)["exact_upsampling"] is False
+
+
 def test_out_of_gpu_memory_gives_the_hint(folder, monkeypatch):
     def run_out(*args, **kwargs):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")

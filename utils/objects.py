@@ -97,22 +97,23 @@ def drop_unsure(logits: np.ndarray, min_confidence: float) -> np.ndarray:
     class's probability (softmax) over its pixels: a network that is sure of nothing about a thing has taken some stain
     or stamp for an object. A copy where anything changes.
     """
-    classes = logits.argmax(0)
-    if not min_confidence or not classes.any():
+    if not min_confidence:
         return logits
-    highest = logits.max(0)
-    confidence = 1 / np.exp(logits - highest).sum(0)
-    unsure = np.zeros(classes.shape, bool)
-    for k in np.unique(classes[classes > 0]):
-        count, labels = cv2.connectedComponents((classes == k).view(np.uint8), connectivity=8)
-        pixels = np.bincount(labels.ravel(), minlength=count)
-        mean = np.bincount(labels.ravel(), confidence.ravel(), count) / np.maximum(pixels, 1)
-        mean[0] = 1  # all that is no such object
-        unsure |= (mean < min_confidence)[labels]
-    if unsure.any():
-        logits = logits.copy()
-        logits[0, unsure] = highest[unsure] + 1
-    return logits
+    classes, result = logits.argmax(0), logits
+    for box in object_boxes(classes):
+        inside, values = classes[box], logits[(slice(None), *box)]
+        highest = values.max(0)
+        confidence = 1 / np.exp(values - highest).sum(0)
+        for k in np.unique(inside[inside > 0]):
+            count, labels = cv2.connectedComponents((inside == k).view(np.uint8), connectivity=8)
+            pixels = np.bincount(labels.ravel(), minlength=count)
+            mean = np.bincount(labels.ravel(), confidence.ravel(), count) / np.maximum(pixels, 1)
+            mean[0] = 1  # all that is no such object
+            unsure = (mean < min_confidence)[labels]
+            if unsure.any():
+                result = logits.copy() if result is logits else result
+                result[0][box][unsure] = highest[unsure] + 1
+    return result
 
 
 def objects_table(counts: ObjectCounts, name_classes: Sequence[str]) -> str:
