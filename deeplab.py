@@ -47,7 +47,7 @@ class DeeplabV3:
         fp16: mixed precision where the device gains from it. colors: instead of the checkpoint's own.
         downsample_factor, input_shape: instead of the checkpoint's own, as its weights fit any. min_confidence: objects
         whose mean probability is lower are taken for background; None: the checkpoint's, 0: keeps all. engine:
-        "torch", or "onnxruntime", which is faster on many CPUs and works there alone. name_classes, backbone: needed
+        "torch", or "onnxruntime", for CPUs alone and there a little faster. name_classes, backbone: needed
         for a bare state dict in the community's layout, and only there.
         Raises UserError when the file cannot be used or an argument does not fit.
         """
@@ -57,7 +57,7 @@ class DeeplabV3:
         )
         self.device = pick_device(device)
         if engine not in ("torch", "onnxruntime") or engine == "onnxruntime" and self.device.type != "cpu":
-            raise UserError(f'engine is "{engine}" on {self.device}: "torch" works everywhere, "onnxruntime" on CPUs.', 2)
+            raise UserError(f'engine is "{engine}" on {self.device}: take "torch", or "onnxruntime" on a CPU.', 2)
         self.precision = choose_precision(fp16 and engine == "torch", self.device)
         self.model = fold_batchnorm(build_model(checkpoint))
         if engine == "onnxruntime":
