@@ -1,8 +1,8 @@
 """DeepLabv3+: Chen et al. 2018, arXiv 1802.02611.
 
 Module names and arithmetic are those of the community's PyTorch checkpoints (see `nets/community.py`). They deviate
-from the paper in these points: convolutions before BatchNorm have a bias, bilinear upsampling aligns the corners, the
-decoder's 3x3 convolutions are plain (the paper's best are separable) and have dropout.
+from the paper in these points: convolutions before BatchNorm have a bias, bilinear upsampling aligns the corners
+(unless `exact_upsampling`), the decoder's 3x3 convolutions are plain (the paper's best are separable) and have dropout.
 """
 
 from __future__ import annotations
