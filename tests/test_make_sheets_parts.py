@@ -192,7 +192,8 @@ def test_patches_in_a_ruler_are_a_chart_on_a_scale(seed: int) -> None:
     assert filled(whole, card.alpha.shape).all()
     colourful = np.ptp(card.image, axis=2) > 70
     inside = filled(block, card.alpha.shape)
-    assert inside.mean() < 0.4 and colourful[inside].mean() > 5 * colourful[~inside].mean()
+    edge = inside | np.pad(np.zeros(np.subtract(inside.shape, 12), bool), 6, constant_values=True)  # a frame, sometimes
+    assert inside.mean() < 0.4 and colourful[inside].mean() > 5 * colourful[~edge].mean()
 
 
 def test_chart_at_the_end_of_a_ruler_lies_on_its_scale() -> None:
@@ -267,6 +268,29 @@ def test_layout_keeps_things_apart() -> None:
     for x, y, width, height in found:
         taken[round(y * 10):round((y + height) * 10), round(x * 10):round((x + width) * 10)] += 1
     assert (taken > 1).sum() <= 60 * 2 * len(found)  # rounding to millimetres only
+
+
+def test_layout_puts_a_card_right_beside_another() -> None:
+    kit = make_kit(6)
+    canvas = Canvas(np.full((400, 400, 3), 240, np.uint8), 20.0)
+    layout = compose.Layout(kit, (0, 0, 20, 20), plants.grow(kit, canvas, (0, 0, 20, 20)))
+    other = (8.0, 8.0, 4.0, 3.0)
+    layout.taken.append((other, 1.0))
+    boxes = [layout.beside(3, 2, other) for _ in range(30)]
+    found = [box for box in boxes if box]
+    assert None in boxes and 3 <= len(found) <= 8  # then every side is full
+    for x, y, width, height in found:
+        assert x >= 0 and y >= 0 and x + width <= 20 and y + height <= 20
+        gaps = (other[0] - x - width, x - other[0] - other[2], other[1] - y - height, y - other[1] - other[3])
+        assert 0.03 <= max(gaps) <= 0.4
+    assert all(intersection(a, b) == 0 for i, a in enumerate(found) for b in found[:i])
+    assert layout.beside(30, 2, other) is None
+
+
+def intersection(a: compose.Box, b: compose.Box) -> float:
+    """The area of two boxes' intersection, in cm2."""
+    return max(0.0, min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])) * max(
+        0.0, min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1]))
 
 
 # --- every kind is drawn

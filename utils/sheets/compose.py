@@ -20,17 +20,17 @@ Maker = Callable[[Kit], Card]
 # What stands in a row beside the sheet, and how often.
 STRIPS: tuple[tuple[tuple[Maker, ...], float], ...] = (
     ((scales.box_ruler,), 2.5), ((charts.mini, scales.box_ruler), 3), ((scales.box_ruler, charts.mini), 1),
-    ((scales.patch_ruler, distractors.nameplate), 5), ((scales.patch_ruler,), 2),
+    ((scales.patch_ruler, distractors.nameplate), 6), ((scales.patch_ruler,), 5),
     ((charts.control_strip, charts.grey_scale), 3.5), ((charts.long_chart,), 1.5),
     ((charts.long_chart, scales.box_ruler), 0.7), ((charts.mini, scales.checkered), 1),
     ((charts.mini, scales.checkered, charts.mini, scales.checkered), 1), ((scales.checkered,), 0.7),
-    ((scales.block_card,), 1.5), ((scales.tick_ruler,), 4), ((rulers.edge_ruler,), 2.5),
+    ((scales.block_card,), 1.5), ((scales.tick_ruler,), 6), ((rulers.edge_ruler,), 2.5),
     ((rulers.clear_ruler,), 1), ((scales.tick_ruler, charts.two_rows), 1),
     ((scales.border_scale,), 1), ((distractors.nameplate, scales.border_scale), 1.5),
     ((charts.two_rows, charts.two_rows, scales.box_ruler), 1.5),
     ((scales.box_ruler, charts.two_rows, charts.two_rows), 1.5),
     ((charts.checker, scales.box_ruler), 2), ((charts.grey_scale, charts.checker, scales.box_ruler), 0.7),
-    ((charts.wedge, scales.box_ruler), 0.7), ((charts.checker,), 1), ((scales.patch_card,), 0.6),
+    ((charts.wedge, scales.box_ruler), 0.7), ((charts.checker,), 1), ((scales.patch_card,), 1.2),
     ((distractors.nameplate,), 0.7), ((distractors.plain_strip, scales.box_ruler), 0.6),
     ((distractors.plain_strip,), 1.2),
 )
@@ -52,6 +52,21 @@ class Layout:
             if wide > 0 and tall > 0:
                 worst = max(worst, weight * wide * tall / min(box[2] * box[3], other[2] * other[3]))
         return worst
+
+    def beside(self, width: float, height: float, other: Box) -> Box | None:
+        """A box right beside `other`, with hardly a gap, flush or nearly so; None if there is no room."""
+        x, y, wide, tall = other
+        shift = self.kit.rng.normal(0, 0.4) if self.kit.chance(0.6) else self.kit.rng.uniform(-2, 2)
+        for side in self.kit.rng.permutation(4):
+            gap = self.kit.rng.uniform(0.03, 0.4)
+            box = ((x + shift, y - height - gap, width, height), (x + shift, y + tall + gap, width, height),
+                   (x - width - gap, y + shift, width, height), (x + wide + gap, y + shift, width, height))[side]
+            inside = box[0] >= self.area[0] and box[1] >= self.area[1] and (
+                box[0] + width <= self.area[0] + self.area[2] and box[1] + height <= self.area[1] + self.area[3])
+            if inside and self.overlap(box) == 0:
+                self.taken.append((box, 1.0))
+                return box
+        return None
 
     def find(self, width: float, height: float, spots: Sequence[tuple[float, float]], loose: float = 0.0,
              weight: float = 1.0) -> Box | None:
@@ -84,7 +99,7 @@ def compose(rng: np.random.Generator, fonts: Fonts, height: int) -> tuple[np.nda
     kit = Kit(rng, fonts, scale * math.ceil(CARD_SCALE / scale))
     size = (round(photo[1] * scale), round(photo[0] * scale))
     canvas = Canvas(np.empty((*size, 3), np.uint8), scale)
-    often = (10, 2, 1, 1, 1.5, 1.5, 2, 0.7, 0.5) if strips else (3, 2, 1, 1, 1.5, 1.5, 3, 0.7, 0.7)
+    often = (10, 2, 1, 1, 2, 3, 2, 0.7, 1) if strips else (3, 2, 1, 1, 1.5, 1.5, 3, 0.7, 0.7)
     paper.table(kit, canvas, kit.pick(tuple(paper.TABLES), often))
     color = vary(rng, kit.pick(paper.SHEETS, (8, 7, 4, 2, 1, 2, 1, 3, 2, 1)), 5)
     sheet: Box = (left, top, *sheet_size)
@@ -180,7 +195,7 @@ ANYWHERE = ((0.5, 0.5), (0.1, 0.3), (0.9, 0.3), (0.1, 0.7), (0.9, 0.7), (0.5, 0.
 def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool) -> None:
     """Lays everything that belongs on the sheet: marks and packets, labels, the plants, barcodes, chart and scale."""
     rng, specimen = kit.rng, layout.specimen
-    count = int(kit.pick(range(1, 9), (12, 8, 3.5, 1.2, 0.6, 0.3, 0.2, 0.1)))
+    count = int(kit.pick(range(1, 9), (10, 9, 4.5, 2, 0.8, 0.4, 0.2, 0.1)))
     wanted = [labels.label(kit, color, index == 0) for index in range(count)]
     above: list[tuple[Card, Box, float]] = []
     placed: list[Box] = []
@@ -188,11 +203,14 @@ def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool
         if kit.chance(0.05):
             card = card.turned(kit.pick((1, 3)))
         spots = LOW if index == 0 else CORNERS + ((1.0, 0.8), (0.0, 0.85), (1.0, 0.7), (0.6, 1.0)) + ANYWHERE[:3]
-        box = layout.find(card.width, card.height, spots, 0.3 if kit.chance(0.2) else 0.0)
+        box = layout.beside(card.width, card.height, placed[-1]) if placed and kit.chance(0.45) else None
+        tilt = rng.normal(0, 0.5 if box else 1.0)
+        if box is None:
+            box = layout.find(card.width, card.height, spots, 0.3 if kit.chance(0.2) else 0.0)
+            tilt = tilt if kit.chance(0.9) else rng.normal(0, 25)
         if box is None:
             continue
         placed.append(box)
-        tilt = rng.normal(0, 1.0) if kit.chance(0.93) else rng.normal(0, 12)
         if kit.chance(0.4) and specimen.cover(*box) < 0.3:
             canvas.paste(card, box[0] + box[2] / 2, box[1] + box[3] / 2, tilt, rng.uniform(0, 0.4))
         else:

@@ -209,7 +209,7 @@ def tag(kit: Kit, color: Color) -> Card:
     card.image[string.image[..., 0] > 127] = vary(rng, kit.pick(((230, 226, 214), (170, 150, 110), (120, 30, 30))), 8)
     card.alpha = np.maximum(card.alpha, string.image[..., 0])
     hand = Hand.random(kit)
-    for row in np.linspace(0.35, 0.85, int(rng.integers(1, 4))):
+    for row in np.linspace(0.35, 0.85, int(rng.integers(0, 4))):
         handwritten(kit, card, hand, 3.0, height * row, 0.2, (width - 1.4) * rng.uniform(0.5, 1.0))
     return card
 

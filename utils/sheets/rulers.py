@@ -20,8 +20,8 @@ BLACK: Color = (22, 21, 22)
 # Material -> its colour, the range of its ink's grey, how uneven it is along and across (grey levels), how common.
 MATERIALS: dict[str, tuple[Color, tuple[int, int], tuple[float, float], float]] = {
     "white": (WHITE, (30, 120), (0, 0), 4), "cream": ((238, 230, 206), (40, 130), (0, 0), 3),
-    "wood": ((204, 166, 108), (30, 80), (12, 4), 3), "yellow": ((222, 200, 112), (40, 90), (3, 1), 1.5),
-    "brass": ((176, 146, 66), (30, 60), (14, 4), 0.8), "steel": ((178, 178, 174), (30, 90), (26, 4), 2.4),
+    "wood": ((204, 166, 108), (30, 80), (12, 4), 4), "yellow": ((222, 200, 112), (40, 90), (3, 1), 1.5),
+    "brass": ((176, 146, 66), (30, 60), (14, 4), 2.5), "steel": ((178, 178, 174), (30, 90), (26, 4), 2.4),
     "dark steel": ((84, 94, 94), (140, 190), (20, 4), 1.0), "black": (BLACK, (200, 240), (0, 0), 1.5),
 }
 NAMES = ("STAINLESS STEEL", "METRIC 1 mm", "Norden Rule Co., Inc.", "300 mm", "MADE IN USA", "cm", "No. 36")
@@ -131,7 +131,7 @@ def slip(kit: Kit) -> Card:
     """A transparent or paper slip with a drawn scale: a bar of boxes or a single line with its length."""
     rng = kit.rng
     height = rng.uniform(0.9, 3.0)
-    single = kit.chance(0.3)
+    single = kit.chance(0.45)
     length = float(kit.pick((5, 10, 10)))
     card = Card(length + rng.uniform(1.0, 4.0), height, kit.scale, vary(rng, (240, 239, 234), 6))
     ink = vary(rng, (40, 40, 42), 12)

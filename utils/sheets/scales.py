@@ -5,11 +5,13 @@ Every card is drawn lying (numbers along its long side) and marked class Scale a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from utils.sheets import words
 from utils.sheets.charts import CHECKER, patches, round_corners, toned
-from utils.sheets.draw import Card, Kit, vary
+from utils.sheets.draw import Card, Color, Kit, vary
 from utils.sheets.emblems import logo
 from utils.sheets.rulers import BLACK, WHITE, clear_ruler, range_text, slip, tick_ruler, ticks
 from utils.sheets.text import printed, printed_row, square_signs
@@ -123,38 +125,59 @@ def block_card(kit: Kit) -> Card:
 def patch_ruler(kit: Kit) -> Card:
     """A grey ruler with a row of colour patches along it: class Scale, the patch block Color chart."""
     rng = kit.rng
-    height, width = rng.uniform(1.6, 2.9), rng.uniform(17, 28)
-    ground = vary(rng, kit.pick(((128, 128, 126), (105, 105, 108), (160, 158, 152), (40, 40, 42)), (5, 3, 1, 1)), 8)
+    height, width = rng.uniform(1.6, 3.2), rng.uniform(17, 28)
+    ground = vary(rng, kit.pick(((128, 128, 126), (105, 105, 108), (160, 158, 152), (40, 40, 42)), (5, 4, 1, 1)), 8)
     dark = (24, 24, 26)
     ink = dark if sum(ground) > 240 else WHITE
     card = Card(width, height, kit.scale, ground)
     if kit.chance(0.35):
         card.rect(0, 0, width, height, (200, 180, 60), 0.06)
-    tall = height * rng.uniform(0.22, 0.32)
+    tall = height * rng.uniform(0.22, 0.34)
     top = height * rng.uniform(0.22, 0.55)
-    count = int(rng.integers(18, 37))
-    colors = [CHECKER[int(index)] for index in rng.permutation(18)]
-    greys = [(level, level, level) for level in np.linspace(20, 245, max(count - 18, 4)).astype(int)]
-    row = toned(kit, colors[:9] + greys + colors[9:])
     end = rng.uniform(0.4, 1.1)
     box = (end, top, width - 2 * end, tall)
-    patches(card, row, len(row), box, rng.choice([0.0, 0.03]))
-    if kit.chance(0.5):
-        card.rect(width * 0.46, top - tall * 0.8, 1.3, tall * 1.8, (235, 235, 235))
-        square_signs(kit, card, width * 0.46, top - tall * 0.8, tall * 0.45, 4, dark, False)
+    patch_row(kit, card, box, ink)
     ticks(kit, card, (box[0], 0.05, box[2], height * 0.1), ink, True, 0.1 if kit.chance(0.7) else 2.54 / 16,
           1.0 if kit.chance(0.7) else 2.54, min(0.3, height * 0.14))
-    for index in range(int(box[2] / 1.0)):
+    unit, bar = kit.pick((1.0, 2.54)), kit.pick((0.06, 0.09))
+    for index in range(int(box[2] / unit)):
         if index % 2:
-            card.rect(box[0] + index, height * 0.88, 1.0, height * 0.06, ink)
+            card.rect(box[0] + index * unit, height * 0.88, unit, height * bar, ink)
     tags = [words.number(kit, 4) for _ in range(int(box[2] / 0.9))]
     for y in (top + tall + height * np.array([0.02, 0.12, 0.22])) if top < height * 0.4 else (top - height * 0.2,):
         printed_row(kit, card, tags, box[0] + 0.45, 0.9, y, height * 0.1, ink)
-    for x in (0.3, width / 2, width - 0.3)[:3 if kit.chance(0.7) else 0]:
-        card.disc(x, height * 0.84, min(0.2, height * 0.09), dark)
+    for x in (end / 2, width / 2, width - end / 2)[:3 if kit.chance(0.7) else 0]:
+        card.disc(x, height * 0.84 if x == width / 2 else top + tall / 2, min(0.3 * end, height * 0.09), dark)
+    if kit.chance(0.4):  # a number stuck on one end
+        card.rect(end, 0.08, 1.8, top * 0.5, (226, 228, 230))
+        printed(kit, card, words.number(kit, 6), end + 0.1, 0.1, top * 0.42, dark, "mono", limit=1.6)
     card.mark("Scale")
     card.mark("Color chart", box)
     return card
+
+
+def patch_row(kit: Kit, card: Card, box: Sequence[float], ink: Color) -> None:
+    """The row of patches of a ruler: colours, greys, mostly a resolution target in the middle, greys, colours."""
+    x, y, width, tall = box
+    gap = kit.rng.choice([0.0, 0.03])
+    hues = kit.rng.permutation(18)
+    target = width * kit.pick((0.0, 0.07, 0.12), (3, 4, 4))
+    levels = np.linspace(245, 14, int(kit.rng.integers(6, 25))).astype(int)
+    if kit.chance(0.5):
+        levels = levels[::-1]
+    greys = [(level, level, level) for level in levels.tolist()]
+    half = len(greys) // 2
+    left = [CHECKER[index] for index in hues[:9]] + greys[:half]
+    right = greys[half:] + [CHECKER[index] for index in hues[9:]]
+    side = (width - target) / 2
+    patches(card, toned(kit, left), len(left), (x, y, side, tall), gap)
+    patches(card, toned(kit, right), len(right), (x + side + target, y, side, tall), gap)
+    if target:
+        low = y - tall * kit.rng.uniform(0.0, 0.9)
+        card.rect(x + side, low, target, y + tall - low, vary(kit.rng, (140, 138, 134), 14))
+        card.rect(x + side, low, target * 0.7, y + tall - low, (238, 238, 238))
+        card.rect(x + side + target * 0.2, low, target * 0.45, (y + tall - low) * 0.4, (70, 70, 72))
+        square_signs(kit, card, x + side + 0.05, y + tall * 0.45, tall * 0.4, 3, ink, False)
 
 
 def patch_card(kit: Kit) -> Card:
@@ -201,4 +224,4 @@ def border_scale(kit: Kit) -> Card:
 def scale(kit: Kit) -> Card:
     """A random scale for a place on the sheet or beside it."""
     kinds = (box_ruler, tick_ruler, clear_ruler, slip, block_card, checkered, patch_ruler, patch_card)
-    return kit.pick(kinds, (6, 5, 4, 2.5, 3, 1, 2, 0.6))(kit)
+    return kit.pick(kinds, (6, 6, 4, 2.5, 3, 1, 2, 1.2))(kit)
