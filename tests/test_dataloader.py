@@ -218,6 +218,21 @@ def test_pasted_pixels_are_the_objects_and_no_others(always):
     assert np.array_equal(image, before[0]) and np.array_equal(mask, before[1])  # the originals
 
 
+def test_what_lies_in_an_object_is_pasted_with_it(always):
+    image, mask = np.full((400, 400, 3), 99, np.uint8), np.zeros((400, 400), np.uint8)
+    other_image, other_mask = np.full((400, 400, 3), 9, np.uint8), np.zeros((400, 400), np.uint8)
+    other_mask[100:120, 100:180], other_image[100:120, 100:180] = 4, (4, 4, 4)  # a ruler
+    other_mask[105:112, 110:170], other_image[105:112, 110:170] = 3, (3, 3, 3)  # with patches in it
+    rulers = 0
+    for seed in range(20):
+        out, out_mask = paste_objects(image, mask, other_image, other_mask, np.random.default_rng(seed))
+        for level in (3, 4):
+            assert np.array_equal(out[..., 0] == level, out_mask == level)
+        assert np.array_equal(out[..., 0] == 99, out_mask == 0)  # nothing of what lies around it
+        rulers += np.isin(out_mask, (3, 4)).sum() > 1.5 * (out_mask == 4).sum()
+    assert rulers > 10
+
+
 def test_ignored_pixels_and_background_are_never_pasted(always):
     image, mask = np.full((80, 60, 3), 99, np.uint8), np.zeros((80, 60), np.uint8)
     other_image, other_mask, _ = other_sheet()

@@ -162,29 +162,31 @@ def paste_objects(
     """Copies of image uint8 (h, w, 3) and mask uint8 (h, w) with objects of another sheet in random places.
 
     Each object (connected component of a class) of the other sheet is taken with probability PASTE_SHARE, at
-    PASTE_SCALE times its size relative to the sheet, turned by a multiple of 90 degrees. It may cover others and be
-    cut off by the border. After Ghiasi et al. 2021, "Simple copy-paste", arXiv 2012.07177.
+    PASTE_SCALE times its size relative to the sheet, turned by a multiple of 90 degrees, with what lies in it (a
+    ruler's patches, a label's barcode). It may cover others and be cut off by the border. After Ghiasi et al. 2021, "Simple copy-paste", arXiv 2012.07177.
     """
     image, mask = image.copy(), mask.copy()
     scale = rng.uniform(*PASTE_SCALE) * max(mask.shape) / max(other_mask.shape)
     size = tuple(max(1, round(side * scale)) for side in other_mask.shape)
     other_image, other_mask = resize(other_image, size), resize_mask(other_mask, size)
     for class_id in np.unique(other_mask[(other_mask > 0) & (other_mask < IGNORE)]):
-        own = other_mask == class_id
-        contours, _ = cv2.findContours(own.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        own = (other_mask == class_id).view(np.uint8)
+        contours, _ = cv2.findContours(own, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         for contour in contours:
             if rng.random() > PASTE_SHARE:
                 continue
             left, top, width, height = cv2.boundingRect(contour)
             box = slice(top, top + height), slice(left, left + width)
             turns = int(rng.integers(4))
-            picture, shape = np.rot90(other_image[box], turns), np.rot90(own[box], turns)
+            filled = cv2.drawContours(np.zeros((height, width), np.uint8), [contour - (left, top)], 0, 1, cv2.FILLED)
+            picture, classes, shape = (
+                np.rot90(part, turns) for part in (other_image[box], other_mask[box], filled.view(bool)))
             y, x = (
                 int(rng.integers(-(side // 4), max(full - side // 2, 1 - side // 4)))  # a long object, a narrow sheet
                 for side, full in zip(shape.shape, mask.shape)
             )
             _put(image, picture, shape, y, x)
-            _put(mask, np.full(shape.shape, class_id, np.uint8), shape, y, x)
+            _put(mask, classes, shape, y, x)
     return image, mask
 
 
