@@ -163,7 +163,8 @@ def paste_objects(
 
     Each object (connected component of a class) of the other sheet is taken with probability PASTE_SHARE, at
     PASTE_SCALE times its size relative to the sheet, turned by a multiple of 90 degrees, with what lies in it (a
-    ruler's patches, a label's barcode). It may cover others and be cut off by the border. After Ghiasi et al. 2021, "Simple copy-paste", arXiv 2012.07177.
+    ruler's patches, a label's barcode). It may cover others and be cut off by the border. After Ghiasi et al. 2021,
+    "Simple copy-paste", arXiv 2012.07177.
     """
     image, mask = image.copy(), mask.copy()
     scale = rng.uniform(*PASTE_SCALE) * max(mask.shape) / max(other_mask.shape)
