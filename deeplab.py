@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageOps
 
 from nets.deeplabv3_plus import fold_batchnorm
+from utils.batching import Batcher
 from utils.checkpoint import build_model, load_checkpoint
 from utils.drawing import Region, count_pixels, draw, find_regions
 from utils.image_io import MODES_8BIT, pillow_to_rgb, to_uint8
@@ -18,6 +19,8 @@ from utils.objects import MIN_AREA, drop_unsure
 from utils.onnx_export import OnnxNetwork
 from utils.precision import choose_precision
 from utils.utils import UserError, pick_device
+
+GPU_BATCH = 4  # sheets that threads hand in at the same time and a GPU computes together
 
 
 class DeeplabV3:
@@ -63,6 +66,7 @@ class DeeplabV3:
         if engine == "onnxruntime":
             self.model = OnnxNetwork(self.model)
         self.model.to(self.device, memory_format=self.precision.memory_format)
+        self._batcher = Batcher(self._forward, GPU_BATCH) if self.device.type == "cuda" else None
         self.checkpoint = {key: value for key, value in checkpoint.items() if key not in ("model", "training")}
         self.name_classes: list[str] = checkpoint["name_classes"]
         self.colors = [tuple(color) for color in colors or checkpoint["colors"]]
@@ -79,6 +83,7 @@ class DeeplabV3:
     def segment(self, image: Image.Image | np.ndarray) -> np.ndarray:
         """The class of each pixel of `image`, uint8 (H, W), background for objects below `min_confidence`.
 
+        May be called from several threads; on a GPU, sheets of one shape that come at the same time are one batch.
         image: an array, RGB (H, W, 3) or grey (H, W), uint8 or uint16; or a Pillow image, whose EXIF orientation is
         applied first (H and W are those of the upright image) and whose transparent parts are laid over white.
         Raises UserError for any other image.
@@ -86,9 +91,13 @@ class DeeplabV3:
         pixels = to_uint8(rgb_array(image))
         shape = tight_shape(pixels.shape[:2], self.input_shape, self.checkpoint["downsample_factor"])
         boxed, placement = letterbox(pixels, shape)
-        logits = self.precision.forward(self.model, torch.from_numpy(boxed)[None].to(self.device))
-        logits = drop_unsure(logits[0].float().cpu().numpy(), self.min_confidence)
+        sheet = torch.from_numpy(boxed)
+        logits = self._batcher(sheet) if self._batcher else self._forward(sheet[None])[0]
+        logits = drop_unsure(logits.float().cpu().numpy(), self.min_confidence)
         return unletterbox_classes(logits, placement, pixels.shape[:2])
+
+    def _forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.precision.forward(self.model, images.to(self.device))
 
     def detect_image(
         self, image: Image.Image | np.ndarray, mix_type: int = 0, count: bool = False

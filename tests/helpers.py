@@ -1,7 +1,10 @@
-"""Small data sets and settings that several tests use."""
+"""Small data sets, settings and tools that several tests use."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from utils import config
+from utils.batching import Batcher
 from utils.image_io import write_mask
 
 ROOT = Path(__file__).parents[1]
@@ -51,3 +55,17 @@ def train_settings(folder: Path, **changes: Any) -> config.Settings:
         "unfreeze_batch_size": 2, "eval_period": 1, "save_period": 0, "save_dir": str(folder / "logs"),
         "cache_dir": str(folder / "cache"), **changes,
     })
+
+
+def together(batcher: Batcher, work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    """work(item) of each item, or its error, when all of them wait for `batcher` before it begins with the first."""
+    with ThreadPoolExecutor(len(items)) as pool:
+        with batcher._busy:
+            futures = []
+            for count, item in enumerate(items, 1):
+                futures.append(pool.submit(work, item))
+                end = time.monotonic() + 60
+                while len(batcher._waiting) < count:
+                    assert time.monotonic() < end
+                    time.sleep(0.001)
+        return [future.exception() or future.result() for future in futures]

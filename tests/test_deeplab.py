@@ -7,8 +7,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deeplab import DeeplabV3
+from deeplab import GPU_BATCH, DeeplabV3
+from helpers import together
 from nets.deeplabv3_plus import DeepLab
+from utils.batching import Batcher
 from utils.checkpoint import save_checkpoint
 from utils.utils import UserError
 
@@ -190,3 +192,25 @@ def test_gpu_agrees_with_cpu(path, fp16):
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     on_cpu = DeeplabV3(path, device="cpu", fp16=False).segment(image)
     assert (DeeplabV3(path, device="cuda", fp16=fp16).segment(image) == on_cpu).mean() > (0.9 if fp16 else 0.99)
+
+
+def test_sheets_of_several_threads_in_one_batch_are_as_each_alone(path, monkeypatch):
+    model = DeeplabV3(path, device="cpu")
+    rng = np.random.default_rng(3)
+    sheets = [rng.integers(0, 256, (40, 30 if k % 3 else 80, 3), dtype=np.uint8) for k in range(6)]
+    alone = [model.segment(sheet) for sheet in sheets]
+    sizes = []
+    batcher = Batcher(lambda images: [sizes.append(len(images)), model._forward(images)][1], GPU_BATCH)
+    monkeypatch.setattr(model, "_batcher", batcher)
+    for mask, same in zip(together(batcher, model.segment, sheets), alone):
+        assert len(np.unique(same)) > 1 and (mask == same).mean() > 0.999
+    assert sorted(sizes) == [2, 4]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_a_gpu_computes_waiting_sheets_together(path):
+    model = DeeplabV3(path, device="cuda", fp16=False)
+    sheets = [np.random.default_rng(k).integers(0, 256, (64, 96, 3), dtype=np.uint8) for k in range(GPU_BATCH)]
+    alone = [model.segment(sheet) for sheet in sheets]
+    for mask, same in zip(together(model._batcher, model.segment, sheets), alone):
+        assert (mask == same).mean() > 0.99
