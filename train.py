@@ -52,6 +52,7 @@ input_shape: tuple[int, int] = (512, 512)     # height, width of training sample
 predict_shape: tuple[int, int] | None = None  # height, width to validate and predict with; None: input_shape
 augment_scale: tuple[float, float] = (0.25, 2.0)  # smallest and largest size of a sheet, relative to input_shape
 paste: float = 0.0                       # share of training samples with objects of another sheet pasted on; up to 1
+object_gap: int = 0                      # background that training masks keep between objects of one class; try 7 pixels
 # ---- Network ----
 backbone: Literal["mobilenet", "xception"] = "mobilenet"  # mobilenet: small and fast; xception: 9 x the weights
 downsample_factor: Literal[8, 16] = 16   # 8: finer features, more memory; 16: faster
@@ -118,7 +119,9 @@ def train(s: config.Settings, procs: Processes) -> None:
         [sheet_box(s.input_shape, s.augment_scale)] * len(train_stems) + [predict_shape] * len(val_stems),
         SheetCache(s.cache_dir, s.cache_gb, procs.world_size), len(train_stems) * procs.rank // procs.world_size,
     )
-    train_set = SheetDataset(data, train_stems, s.input_shape, s.seed, s.augment_scale, s.paste, s.cache_dir)
+    train_set = SheetDataset(
+        data, train_stems, s.input_shape, s.seed, s.augment_scale, s.paste, s.cache_dir, s.object_gap
+    )
     val_set = SheetDataset(data, val_stems, predict_shape, s.seed, cache_dir=s.cache_dir)
     loss_fn = make_loss(s, pixels[:len(train_stems)], procs.device)
 

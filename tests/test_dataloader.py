@@ -8,7 +8,7 @@ import torch
 from helpers import make_dataset, sheet
 from utils import dataloader
 from utils.dataloader import (
-    EpochSampler, SheetDataset, augment, jitter_colour, make_loader, paste_objects, random_size, rotate, sheet_box,
+    EpochSampler, SheetDataset, augment, jitter_colour, make_loader, random_size, rotate, sheet_box,
     shift,
 )
 from utils.distributed import Processes
@@ -175,102 +175,6 @@ def test_sheet_box_is_the_largest_size_that_is_made():
     assert sheet_box((640, 640), None) == (640, 640)  # the letterbox
 
 
-# --- pasting objects of another sheet -------------------------------------------------------------------------------
-
-COLOUR = np.array([10, 200, 30], np.uint8)
-
-
-def other_sheet(height=80, width=60):
-    """A sheet with an L of class 2 in one colour, IGNORE around it, black elsewhere; and the L's pixels."""
-    image, mask = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8)
-    mask[18:42, 8:32] = 255
-    mask[20:40, 10:20] = mask[30:40, 10:30] = 2
-    image[mask == 2] = COLOUR
-    return image, mask, 300
-
-
-@pytest.fixture
-def always(monkeypatch):
-    """Each object is pasted, at its own size."""
-    monkeypatch.setattr(dataloader, "PASTE_SHARE", 1.0)
-    monkeypatch.setattr(dataloader, "PASTE_SCALE", (1.0, 1.0))
-
-
-def test_pasted_pixels_are_the_objects_and_no_others(always):
-    image, mask = sheet(0, 80, 60)
-    before = image.copy(), mask.copy()
-    other_image, other_mask, size = other_sheet()
-    whole = cut = 0
-    turned = set()
-    for seed in range(60):
-        out, out_mask = paste_objects(image, mask, other_image, other_mask, np.random.default_rng(seed))
-        pasted = (out == COLOUR).all(-1)  # no pixel of the sheet has this colour
-        assert (out_mask[pasted] == 2).all()
-        assert np.array_equal(out[~pasted], image[~pasted]) and np.array_equal(out_mask[~pasted], mask[~pasted])
-        rows, columns = np.nonzero(pasted)
-        inside = rows.min() > 0 and columns.min() > 0 and rows.max() < 79 and columns.max() < 59
-        assert pasted.sum() == size if inside else size / 8 < pasted.sum() <= size
-        if inside:
-            corner = out_mask[rows.min():rows.max() + 1, columns.min():columns.max() + 1]
-            turned.add(tuple(pasted[np.ix_(rows[[0, -1]], columns[[0, -1]])].ravel()) + corner.shape)
-        whole, cut = whole + inside, cut + (pasted.sum() < size)
-    assert whole > 10 and cut > 5 and len(turned) > 1
-    assert np.array_equal(image, before[0]) and np.array_equal(mask, before[1])  # the originals
-
-
-def test_what_lies_in_an_object_is_pasted_with_it(always):
-    image, mask = np.full((400, 400, 3), 99, np.uint8), np.zeros((400, 400), np.uint8)
-    other_image, other_mask = np.full((400, 400, 3), 9, np.uint8), np.zeros((400, 400), np.uint8)
-    other_mask[100:120, 100:180], other_image[100:120, 100:180] = 4, (4, 4, 4)  # a ruler
-    other_mask[105:112, 110:170], other_image[105:112, 110:170] = 3, (3, 3, 3)  # with patches in it
-    rulers = 0
-    for seed in range(20):
-        out, out_mask = paste_objects(image, mask, other_image, other_mask, np.random.default_rng(seed))
-        for level in (3, 4):
-            assert np.array_equal(out[..., 0] == level, out_mask == level)
-        assert np.array_equal(out[..., 0] == 99, out_mask == 0)  # nothing of what lies around it
-        rulers += np.isin(out_mask, (3, 4)).sum() > 1.5 * (out_mask == 4).sum()
-    assert rulers > 10
-
-
-def test_ignored_pixels_and_background_are_never_pasted(always):
-    image, mask = np.full((80, 60, 3), 99, np.uint8), np.zeros((80, 60), np.uint8)
-    other_image, other_mask, _ = other_sheet()
-    other_mask[other_mask == 2] = 255
-    for seed in range(5):
-        out, out_mask = paste_objects(image, mask, other_image, other_mask, np.random.default_rng(seed))
-        assert np.array_equal(out, image) and not out_mask.any()
-
-
-def test_pasting_takes_its_share_and_scale():
-    image, mask = np.full((320, 240, 3), 99, np.uint8), np.zeros((320, 240), np.uint8)
-    other_image, other_mask, size = other_sheet()
-    pasted = []
-    for seed in range(200):
-        out, _ = paste_objects(image, mask, other_image, other_mask, np.random.default_rng(seed))
-        pasted.append((out != 99).any(-1).sum() / (16 * size))  # the other sheet is a quarter as high
-    pasted = np.array(pasted)
-    assert abs((pasted > 0).mean() - 0.5) < 0.1
-    inside = np.sqrt(pasted[pasted > 0])  # the scale, for those that the border does not cut
-    assert inside.max() < 1.42 and np.quantile(inside, 0.95) > 1.25
-
-
-def test_pasting_repeats_for_a_seed():
-    image, mask = sheet(0)
-    first, again, other = (
-        paste_objects(image, mask, *sheet(1), np.random.default_rng(seed))[0] for seed in (3, 3, 4))
-    assert np.array_equal(first, again) and not np.array_equal(first, other)
-
-
-@pytest.mark.parametrize("size", [(20, 400), (400, 20), (1, 1)])
-def test_pasting_onto_sheets_of_any_form(always, size):
-    other_image, other_mask = np.zeros((400, 20, 3), np.uint8), np.ones((400, 20), np.uint8)
-    for seed in range(20):
-        image, mask = np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint8)
-        _, out = paste_objects(image, mask, other_image, other_mask, np.random.default_rng(seed))
-        assert out.shape == size and out.any()
-
-
 def test_the_dataset_pastes_on_its_share_of_the_samples(data, monkeypatch):
     calls = []
     real = dataloader.paste_objects
@@ -280,3 +184,15 @@ def test_the_dataset_pastes_on_its_share_of_the_samples(data, monkeypatch):
         image, mask = dataset[number // 5, number % 5]
         assert image.shape == (64, 48, 3) and set(mask.unique().tolist()) <= {0, 1, 2, 3, 4, 255}
     assert abs(len(calls) / 300 - 0.3) < 0.08
+
+
+def test_object_gap_reaches_training_masks_and_not_validation(data, monkeypatch):
+    calls = []
+    real = dataloader.separate_objects
+    monkeypatch.setattr(dataloader, "separate_objects", lambda mask, gap: calls.append(gap) or real(mask, gap))
+    options = {"paste": 1.0, "object_gap": 5}
+    SheetDataset(data, data.stems("train"), (64, 48), 3, (0.5, 1.0), **options)[0, 0]
+    assert calls == [5, 5]  # the sheet, and the one that objects are taken from
+    SheetDataset(data, data.stems("val"), (64, 48), 3, **options)[0, 0]
+    SheetDataset(data, data.stems("train"), (64, 48), 3, (0.5, 1.0), paste=1.0)[0, 0]
+    assert calls == [5, 5]

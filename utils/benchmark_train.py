@@ -79,7 +79,7 @@ def step_seconds(
     stems, box = data.stems("train"), sheet_box(t.input_shape, t.augment_scale)
     pixels = preflight(data, stems, len(t.name_classes), False, [box] * len(stems), SheetCache(t.cache_dir, t.cache_gb))
     stems = (stems * (1 + s.steps * batch // len(stems)))[:s.steps * batch]
-    dataset = SheetDataset(data, stems, t.input_shape, t.seed, t.augment_scale, t.paste, t.cache_dir)
+    dataset = SheetDataset(data, stems, t.input_shape, t.seed, t.augment_scale, t.paste, t.cache_dir, t.object_gap)
     model = start_model(t, None, procs, precision)
     optimizer = make_optimizer(model, t.optimizer_type, learning_rate(t, t.freeze_epoch), t.momentum, t.weight_decay)
     updates = Updates(model, optimizer, precision.scaler())

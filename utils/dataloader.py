@@ -16,14 +16,13 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from utils.cache import read_sheet
 from utils.distributed import Processes
 from utils.letterbox import GREY, letterbox, letterbox_mask, resize, resize_mask
+from utils.paste import paste_objects, separate_objects
 from utils.utils import IGNORE
 from utils.voc import VocDataset
 
 ASPECT_JITTER = 0.3
 FLIP, BLUR, ROTATE = 0.5, 0.25, 0.25  # probabilities
 DEGREES = 10.0
-PASTE_SHARE = 0.5  # of the other sheet's objects
-PASTE_SCALE = (0.7, 1.4)  # relative to the sheet
 HUE, SATURATION, VALUE = 0.1, 0.7, 0.3  # largest relative change of each
 
 
@@ -31,8 +30,9 @@ class SheetDataset(Dataset):
     """Pairs of image uint8 (h, w, 3) RGB and mask uint8 (h, w), both at `input_shape`.
 
     Augmented, with the sheet `augment_scale` times the input's size, when that is given; else letterboxed. paste: share
-    of the augmented ones on which objects of another sheet are pasted first. cache_dir: see `utils/cache.py`; the
-    samples are the same without it.
+    of the augmented ones on which objects of another sheet are pasted first. object_gap: background that their masks
+    keep between two objects of one class, see `utils/paste.py`. cache_dir: see `utils/cache.py`; the samples are the
+    same without it.
 
     An index is (epoch, number of the sheet): what is drawn at random depends on these two and the seed alone, so it
     differs between epochs and sheets, and is the same with any number of workers or processes.
@@ -47,12 +47,14 @@ class SheetDataset(Dataset):
         augment_scale: tuple[float, float] | None = None,
         paste: float = 0.0,
         cache_dir: str = "",
+        object_gap: int = 0,
     ) -> None:
         images = data.images()
         self.files = [(images[stem], data.mask(stem)) for stem in stems]
         self.input_shape = input_shape
         self.augment_scale = augment_scale
         self.paste = paste
+        self.object_gap = object_gap
         self.box = sheet_box(input_shape, augment_scale)
         self.cache_dir = cache_dir
         self.seed = seed
@@ -66,7 +68,8 @@ class SheetDataset(Dataset):
         if self.augment_scale:
             rng = np.random.default_rng((self.seed, epoch, number))
             if rng.random() < self.paste:
-                image, mask = paste_objects(image, mask, *self._read(int(rng.integers(len(self)))), rng)
+                other = self._read(int(rng.integers(len(self))))
+                image, mask = paste_objects(image, mask, *other, rng, self.object_gap)
             image, mask = augment(image, mask, self.input_shape, self.augment_scale, rng)
         else:
             image, mask = letterbox(image, self.input_shape)[0], letterbox_mask(mask, self.input_shape)
@@ -74,6 +77,8 @@ class SheetDataset(Dataset):
 
     def _read(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         sheet = read_sheet(*self.files[number], self.box, self.cache_dir)
+        if self.augment_scale and self.object_gap:
+            return sheet.image, separate_objects(sheet.mask, self.object_gap)
         return sheet.image, sheet.mask
 
 
@@ -154,49 +159,6 @@ def augment(
     if rng.random() < ROTATE:
         image, mask = rotate(image, mask, float(rng.uniform(-DEGREES, DEGREES)))
     return jitter_colour(image, rng.uniform(-1, 1, 3) * (HUE, SATURATION, VALUE) + 1), mask
-
-
-def paste_objects(
-    image: np.ndarray, mask: np.ndarray, other_image: np.ndarray, other_mask: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Copies of image uint8 (h, w, 3) and mask uint8 (h, w) with objects of another sheet in random places.
-
-    Each object (connected component of a class) of the other sheet is taken with probability PASTE_SHARE, at
-    PASTE_SCALE times its size relative to the sheet, turned by a multiple of 90 degrees, with what lies in it (a
-    ruler's patches, a label's barcode). It may cover others and be cut off by the border. After Ghiasi et al. 2021,
-    "Simple copy-paste", arXiv 2012.07177.
-    """
-    image, mask = image.copy(), mask.copy()
-    scale = rng.uniform(*PASTE_SCALE) * max(mask.shape) / max(other_mask.shape)
-    size = tuple(max(1, round(side * scale)) for side in other_mask.shape)
-    other_image, other_mask = resize(other_image, size), resize_mask(other_mask, size)
-    for class_id in np.unique(other_mask[(other_mask > 0) & (other_mask < IGNORE)]):
-        own = (other_mask == class_id).view(np.uint8)
-        contours, _ = cv2.findContours(own, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        for contour in contours:
-            if rng.random() > PASTE_SHARE:
-                continue
-            left, top, width, height = cv2.boundingRect(contour)
-            box = slice(top, top + height), slice(left, left + width)
-            turns = int(rng.integers(4))
-            filled = cv2.drawContours(np.zeros((height, width), np.uint8), [contour - (left, top)], 0, 1, cv2.FILLED)
-            picture, classes, shape = (
-                np.rot90(part, turns) for part in (other_image[box], other_mask[box], filled.view(bool)))
-            y, x = (
-                int(rng.integers(-(side // 4), max(full - side // 2, 1 - side // 4)))  # a long object, a narrow sheet
-                for side, full in zip(shape.shape, mask.shape)
-            )
-            _put(image, picture, shape, y, x)
-            _put(mask, classes, shape, y, x)
-    return image, mask
-
-
-def _put(target: np.ndarray, source: np.ndarray, shape: np.ndarray, top: int, left: int) -> None:
-    """Copies `source` where `shape` is True into `target` at (top, left), as far as it lies inside."""
-    rows = slice(max(0, -top), min(shape.shape[0], target.shape[0] - top))
-    cols = slice(max(0, -left), min(shape.shape[1], target.shape[1] - left))
-    part = target[top + rows.start:top + rows.stop, left + cols.start:left + cols.stop]
-    part[shape[rows, cols]] = source[rows, cols][shape[rows, cols]]
 
 
 def random_size(

@@ -35,6 +35,8 @@ def check_settings(s: Settings, procs: Processes) -> None:
     for name in ("paste", "min_confidence"):
         if not 0 <= getattr(s, name) <= 1:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be from 0 to 1.", 2)
+    if s.object_gap < 0 or s.object_gap and s.object_gap % 2 == 0:
+        raise UserError(f"object_gap is {s.object_gap}: it has to be 0 or an odd number of pixels.", 2)
     if s.cache_gb < 0:
         raise UserError(f"cache_gb is {s.cache_gb}: it has to be 0 or more.", 2)
     for name in ("init_epoch", "freeze_epoch", "num_workers", "patience", "save_period", "overlays"):
