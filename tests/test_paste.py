@@ -1,6 +1,5 @@
 """Objects pasted on other sheets, and gaps between objects, against SciPy and pixels of known colour."""
 
-import cv2
 import numpy as np
 import pytest
 from scipy import ndimage
