@@ -55,7 +55,7 @@ paste: float = 0.0                       # share of training samples with object
 object_gap: int = 0                      # background that training masks keep between objects of one class; try 7 pixels
 # ---- Network ----
 backbone: Literal["mobilenet", "xception"] = "mobilenet"  # mobilenet: small and fast; xception: 9 x the weights
-downsample_factor: Literal[8, 16] = 16   # 8: finer features, more memory; 16: faster
+downsample_factor: Literal[8, 16] = 16   # 8: finer features, more memory (model_data/ was trained so); 16: faster
 decoder: bool = True                # False: passed by (DeepLabv3): coarse edges, 3 to 4 x as fast to train on a CPU
 model_path: str = "model_data/deeplab_mobilenetv2.pth"    # start weights; "" starts without
 reinit_mismatched: bool = False     # True: layers that model_path does not fit start fresh (other classes, say)

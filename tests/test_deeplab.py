@@ -200,7 +200,12 @@ def test_sheets_of_several_threads_in_one_batch_are_as_each_alone(path, monkeypa
     sheets = [rng.integers(0, 256, (40, 30 if k % 3 else 80, 3), dtype=np.uint8) for k in range(6)]
     alone = [model.segment(sheet) for sheet in sheets]
     sizes = []
-    batcher = Batcher(lambda images: [sizes.append(len(images)), model._forward(images)][1], GPU_BATCH)
+
+    def forward(images):
+        sizes.append(len(images))
+        return model._forward(images)
+
+    batcher = Batcher(forward, GPU_BATCH)
     monkeypatch.setattr(model, "_batcher", batcher)
     for mask, same in zip(together(batcher, model.segment, sheets), alone):
         assert len(np.unique(same)) > 1 and (mask == same).mean() > 0.999

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 
 import torch
-
-
-class _Request:
-    def __init__(self, image: torch.Tensor) -> None:
-        self.image = image
-        self.result: torch.Tensor | None = None
-        self.error: Exception | None = None
 
 
 class Batcher:
@@ -26,27 +20,28 @@ class Batcher:
         """forward: (N, ...) to (N, ...), each result depending on its own image alone."""
         self.forward, self.max_batch = forward, max_batch
         self._busy = threading.Lock()
-        self._waiting: list[_Request] = []
+        self._waiting: dict[Future[torch.Tensor], torch.Tensor] = {}
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
         """`forward`'s result for one image, without the batch dimension; what it raises, for each of its images."""
-        request = _Request(image)
-        self._waiting.append(request)  # lists change under Python's own lock
+        future: Future[torch.Tensor] = Future()
+        self._waiting[future] = image
         with self._busy:
-            if request in self._waiting:  # else another thread has computed it
-                self._compute(request)
-        if request.error is not None:
-            raise request.error
-        return request.result
+            if not future.done():  # else another thread has computed it
+                self._compute(future)
+        return future.result()
 
-    def _compute(self, first: _Request) -> None:
-        others = [r for r in self._waiting if r is not first and r.image.shape == first.image.shape]
+    def _compute(self, first: Future[torch.Tensor]) -> None:
+        shape = self._waiting[first].shape
+        waiting = list(self._waiting.items())  # a copy: others go on handing in
+        others = [future for future, image in waiting if future is not first and image.shape == shape]
         batch = [first, *others[:self.max_batch - 1]]
-        for request in batch:
-            self._waiting.remove(request)
+        images = [self._waiting.pop(future) for future in batch]
         try:
-            for request, result in zip(batch, self.forward(torch.stack([request.image for request in batch]))):
-                request.result = result
+            results = self.forward(torch.stack(images))
         except Exception as error:
-            for request in batch:
-                request.error = error
+            for future in batch:
+                future.set_exception(error)
+        else:
+            for future, result in zip(batch, results):
+                future.set_result(result)

@@ -33,8 +33,8 @@ def separate_objects(mask: np.ndarray, gap: int) -> np.ndarray:
         own = mask == class_id
         count, objects = cv2.connectedComponents(own.view(np.uint8), connectivity=4)
         if count > 2:  # the background and more than one object
-            objects = objects.astype(np.uint16)
-            lowest = cv2.erode(np.where(own, objects, np.uint16(65535)), square)
+            objects = objects.astype(np.float32)  # OpenCV dilates no int32
+            lowest = cv2.erode(np.where(own, objects, np.float32(np.inf)), square)
             result[own & (cv2.dilate(objects, square) > lowest)] = 0
     return result
 
