@@ -15,8 +15,9 @@ from utils.checkpoint import build_model, load_checkpoint
 from utils.drawing import Region, count_pixels, draw, find_regions
 from utils.image_io import MODES_8BIT, pillow_to_rgb, to_uint8
 from utils.letterbox import letterbox, tight_shape, unletterbox_classes
-from utils.objects import MIN_AREA, drop_unsure
+from utils.objects import MIN_AREA
 from utils.onnx_export import OnnxNetwork
+from utils.postprocess import drop_unsure, split_touching
 from utils.precision import choose_precision
 from utils.utils import UserError, pick_device
 
@@ -43,13 +44,15 @@ class DeeplabV3:
         downsample_factor: int | None = None,
         input_shape: tuple[int, int] | None = None,
         min_confidence: float | None = None,
+        split_touching: bool | None = None,
         engine: str = "torch",
     ) -> None:
         """Loads `model_path`; a checkpoint made here describes itself and needs no other argument.
 
         fp16: mixed precision where the device gains from it. colors: instead of the checkpoint's own.
         downsample_factor, input_shape: instead of the checkpoint's own, as its weights fit any. min_confidence: objects
-        whose mean probability is lower are taken for background; None: the checkpoint's, 0: keeps all. engine:
+        whose mean probability is lower are taken for background; None: the checkpoint's, 0: keeps all. split_touching:
+        part touching things of one class, see `utils.postprocess`; None: as the checkpoint says. engine:
         "torch", or "onnxruntime", for CPUs alone and there a little faster. name_classes, backbone: needed
         for a bare state dict in the community's layout, and only there.
         Raises UserError when the file cannot be used or an argument does not fit.
@@ -72,6 +75,7 @@ class DeeplabV3:
         self.colors = [tuple(color) for color in colors or checkpoint["colors"]]
         self.input_shape: tuple[int, int] = tuple(checkpoint["input_shape"])
         self.min_confidence: float = checkpoint.get("min_confidence", 0.0) if min_confidence is None else min_confidence
+        self.split_touching: bool = checkpoint.get("split_touching", False) if split_touching is None else split_touching
         if not 0 <= self.min_confidence <= 1:
             raise UserError(f"min_confidence is {self.min_confidence}: it has to be from 0 to 1.", 2)
         if len(self.colors) != len(self.name_classes):
@@ -94,6 +98,8 @@ class DeeplabV3:
         sheet = torch.from_numpy(boxed)
         logits = self._batcher(sheet) if self._batcher else self._forward(sheet[None])[0]
         logits = drop_unsure(logits.float().cpu().numpy(), self.min_confidence)
+        if self.split_touching:
+            logits = split_touching(logits)
         return unletterbox_classes(logits, placement, pixels.shape[:2])
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -20,9 +20,13 @@ NAMES = ["_background_", "Barcode", "Label"]
 class SeesColours(nn.Module):
     """Red is a barcode, green a label, all else background."""
 
+    def __init__(self, gain: float = 1.0) -> None:
+        super().__init__()
+        self.gain = gain
+
     def forward(self, x: Tensor) -> Tensor:
         red, green, blue = x.unbind(1)
-        return torch.stack((torch.full_like(red, 0.5), red - green, green - red), dim=1)
+        return self.gain * torch.stack((torch.full_like(red, 0.5), red - green, green - red), dim=1)
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +171,22 @@ def test_unsure_objects_are_left_out(path, tmp_path):
     assert found == {"old checkpoint": True, "argument": False, "below": True, "checkpoint": False, "all": True}
     with pytest.raises(UserError, match="min_confidence is 2: it has to be from 0 to 1"):
         DeeplabV3(path, device="cpu", min_confidence=2)
+
+
+def test_touching_things_are_parted_where_the_checkpoint_or_the_argument_says_so(path, tmp_path):
+    """Two labels, one below the other, with a darker seam."""
+    image = np.zeros((64, 96, 3), np.uint8)
+    image[10:30, 20:70, 1] = image[30:50, 10:60, 1] = 255
+    image[29:31, 10:70, 1] //= 3
+    image[29:31, 10:70, 1] *= 2
+    save_checkpoint(tmp_path / "parts.pth", {**torch.load(path, weights_only=True), "split_touching": True})
+    found = {}
+    for name, file, given in (("old checkpoint", path, None), ("argument", path, True),
+                              ("checkpoint", tmp_path / "parts.pth", None), ("whole", tmp_path / "parts.pth", False)):
+        model = DeeplabV3(file, device="cpu", fp16=False, split_touching=given)
+        model.model = SeesColours(gain=12)
+        found[name] = len(model.regions(model.segment(image)))
+    assert found == {"old checkpoint": 1, "argument": 2, "checkpoint": 2, "whole": 1}
 
 
 def test_other_colours_and_input_shape(path):

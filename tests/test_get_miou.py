@@ -35,9 +35,11 @@ class ColourModel:
     colors = [[0, 0, 0], [1, 2, 3], [4, 5, 6]]
 
     def __init__(
-        self, model_path: str, device: str, input_shape: tuple[int, int] | None, min_confidence: float | None
+        self, model_path: str, device: str, input_shape: tuple[int, int] | None, min_confidence: float | None,
+        split_touching: bool | None,
     ) -> None:
-        assert (model_path, device, input_shape, min_confidence) == ("some.pth", "cpu", None, None)
+        assert (model_path, device) == ("some.pth", "cpu")
+        assert input_shape is min_confidence is split_touching is None
 
     def segment(self, image: np.ndarray) -> np.ndarray:
         return image[:, :, 0] // 10

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from utils.objects import ObjectCounts, count_objects, drop_unsure, no_objects, objects_table
+from utils.objects import ObjectCounts, count_objects, no_objects, objects_table
 from utils.utils import IGNORE
 
 
@@ -157,24 +157,3 @@ def test_counts_add_up_over_the_sheets() -> None:
 def test_a_class_without_objects_has_no_scores() -> None:
     counts = no_objects(3) + count_objects(sheet(), sheet(), 3)
     assert np.isnan(counts.recall).all() and np.isnan(counts.boundary_f1).all()
-
-
-def test_unsure_objects_become_background() -> None:
-    """Two things of class 1, of probabilities 0.9 and 0.6, and one of class 2 with 0.9 and 0.5 on its halves."""
-    probability = np.full((3, 20, 20), 0.01)
-    probability[0] = 0.98
-    for index, box, share in ((1, np.s_[2:6, 2:6], 0.9), (1, np.s_[10:14, 2:6], 0.6),
-                              (2, np.s_[2:6, 10:14], 0.9), (2, np.s_[6:10, 10:14], 0.5)):
-        probability[(slice(None), *box)] = (1 - share) / 2
-        probability[(index, *box)] = share
-    logits = np.log(probability).astype(np.float32) + 3
-    before = logits.copy()
-    classes = logits.argmax(0)
-    assert drop_unsure(logits, 0.0) is logits and drop_unsure(logits, 0.59) is logits
-    dropped = classes.copy()
-    dropped[10:14, 2:6] = 0
-    np.testing.assert_array_equal(drop_unsure(logits, 0.65).argmax(0), dropped)
-    dropped[classes == 2] = 0  # 0.7 on average
-    np.testing.assert_array_equal(drop_unsure(logits, 0.75).argmax(0), dropped)
-    assert not drop_unsure(logits, 0.95).argmax(0).any()
-    np.testing.assert_array_equal(logits, before)

@@ -90,32 +90,6 @@ def count_objects(truth: np.ndarray, prediction: np.ndarray, num_classes: int) -
     return ObjectCounts(1, *counts)
 
 
-def drop_unsure(logits: np.ndarray, min_confidence: float) -> np.ndarray:
-    """`logits`, float (C, h, w), with background where an object is less sure than `min_confidence`, from 0 to 1.
-
-    An object is an 8-connected component of the class with the highest logit, and its confidence the mean of that
-    class's probability (softmax) over its pixels: a network that is sure of nothing about a thing has taken some stain
-    or stamp for an object. A copy where anything changes.
-    """
-    if not min_confidence:
-        return logits
-    classes, result = logits.argmax(0), logits
-    for box in object_boxes(classes):
-        inside, values = classes[box], logits[(slice(None), *box)]
-        highest = values.max(0)
-        confidence = 1 / np.exp(values - highest).sum(0)
-        for k in np.unique(inside[inside > 0]):
-            count, labels = cv2.connectedComponents((inside == k).view(np.uint8), connectivity=8)
-            pixels = np.bincount(labels.ravel(), minlength=count)
-            mean = np.bincount(labels.ravel(), confidence.ravel(), count) / np.maximum(pixels, 1)
-            mean[0] = 1  # all that is no such object
-            unsure = (mean < min_confidence)[labels]
-            if unsure.any():
-                result = logits.copy() if result is logits else result
-                result[0][box][unsure] = highest[unsure] + 1
-    return result
-
-
 def objects_table(counts: ObjectCounts, name_classes: Sequence[str]) -> str:
     """The object scores as a Markdown table: one row a class, background left out, and one row for all objects."""
     lines = ["| Class | Objects | Recall (found) | False objects | False a sheet | Boundary F1 |",

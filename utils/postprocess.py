@@ -1,0 +1,126 @@
+"""From the network's logits to objects: what it is not sure of goes, what touches is parted."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from utils.boxes import object_boxes
+
+# How `split_touching` tells two things from one; chosen on real sheets.
+LEVELS = np.arange(1.0, 5.1, 0.5)  # margins between the highest logit and the second
+PART_SHARE = 0.06  # of its object's area, for a part to be one
+MIN_SIDE = 8  # pixels of the network's input
+MIN_FILL = 0.8  # of its rectangle, that a part fills
+MIN_GAIN = 0.04  # that the parts together fill theirs better than the whole
+SQUARE = np.ones((3, 3), np.uint8)
+
+
+def drop_unsure(logits: np.ndarray, min_confidence: float) -> np.ndarray:
+    """`logits`, float (C, h, w), with background where an object is less sure than `min_confidence`, from 0 to 1.
+
+    An object is an 8-connected component of the class with the highest logit, and its confidence the mean of that
+    class's probability (softmax) over its pixels: a network that is sure of nothing about a thing has taken some stain
+    or stamp for an object. A copy where anything changes.
+    """
+    if not min_confidence:
+        return logits
+    classes, result = logits.argmax(0), logits
+    for box in object_boxes(classes):
+        inside, values = classes[box], logits[(slice(None), *box)]
+        highest = values.max(0)
+        confidence = 1 / np.exp(values - highest).sum(0)
+        for k in np.unique(inside[inside > 0]):
+            count, labels = cv2.connectedComponents((inside == k).view(np.uint8), connectivity=8)
+            pixels = np.bincount(labels.ravel(), minlength=count)
+            mean = np.bincount(labels.ravel(), confidence.ravel(), count) / np.maximum(pixels, 1)
+            mean[0] = 1  # all that is no such object
+            unsure = (mean < min_confidence)[labels]
+            if unsure.any():
+                result = logits.copy() if result is logits else result
+                result[0][box][unsure] = highest[unsure] + 1
+    return result
+
+
+def split_touching(logits: np.ndarray) -> np.ndarray:
+    """`logits`, float (C, h, w), with a line of background between things of one class that touch.
+
+    Labels lie edge to edge, and the mask shows them as one object. Between them the network is less sure. Where an
+    object falls apart when only pixels above some margin (highest minus second logit) are kept, and its parts are a
+    better fit to rectangles than the whole is, it is taken for that many things. Each pixel goes to the part that it is
+    reached from first as the margin falls (watershed by flooding: Vincent & Soille 1991, doi 10.1109/34.87344); the
+    parts themselves may be split further. Writing and stains make the network less sure in places too, but rectangles
+    they do not make. The line is a pixel of `logits` wide. A copy where anything changes.
+    """
+    classes, result = logits.argmax(0), logits
+    for box in object_boxes(classes):
+        for k in np.unique(classes[box][classes[box] > 0]):
+            own = (classes[box] == k).view(np.uint8)
+            _, labels, stats, _ = cv2.connectedComponentsWithStats(own, connectivity=8)
+            for index, (x, y, width, height, _) in enumerate(stats[1:], 1):
+                if min(width, height) < MIN_SIDE:
+                    continue
+                inner = box[0].start + y, box[1].start + x
+                inner = np.s_[inner[0]:inner[0] + height, inner[1]:inner[1] + width]
+                line = _lines(logits[(slice(None), *inner)], labels[y:y + height, x:x + width] == index)
+                if line is not None:
+                    result = logits.copy() if result is logits else result
+                    values = result[(slice(None), *inner)]
+                    lead = (values[k] - values[0]).max()  # so the line keeps its width when it is upsampled
+                    values[0][line] = values[k][line] + lead
+    return result
+
+
+def _lines(values: np.ndarray, own: np.ndarray) -> np.ndarray | None:
+    """The pixels between the things that the object `own`, bool (h, w), consists of; None for a single one."""
+    if _fill(own) > 1 - MIN_GAIN:
+        return None  # cannot be better
+    second, highest = np.partition(values, -2, axis=0)[-2:]
+    margin = highest - second
+    things, waiting, count = np.zeros(own.shape, np.float32), [own], 0
+    while waiting:
+        part = waiting.pop()
+        parts = _parts(margin, part)
+        if parts is None:
+            count += 1
+            things[part] = count
+        else:
+            waiting += [parts == index for index in range(1, parts.max() + 1)]
+    return own & (cv2.dilate(things, SQUARE) > things) if count > 1 else None
+
+
+def _parts(margin: np.ndarray, own: np.ndarray) -> np.ndarray | None:
+    """`own`, bool (h, w), as 1 to n for each of its parts, int32, 0 elsewhere; None where it has no two."""
+    area, whole = np.count_nonzero(own), _fill(own)
+    for level in LEVELS if whole <= 1 - MIN_GAIN else ():
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(((margin > level) & own).view(np.uint8), connectivity=4)
+        seeds = 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= PART_SHARE * area)
+        if len(seeds) < 2:
+            continue
+        numbers = np.zeros(len(stats), np.int32)
+        numbers[seeds] = np.arange(1, len(seeds) + 1)
+        parts = _flood(margin, own, numbers[labels], level)
+        fills = np.array([_fill(parts == index) for index in range(1, len(seeds) + 1)])
+        if fills.min() >= MIN_FILL and np.average(fills, weights=np.bincount(parts.ravel())[1:]) >= whole + MIN_GAIN:
+            return parts
+    return None
+
+
+def _flood(margin: np.ndarray, own: np.ndarray, seeds: np.ndarray, level: float) -> np.ndarray:
+    """`seeds`, int32 (h, w), grown over all of `own`, in steps of falling margin to the nearest pixels first."""
+    parts = seeds.copy()
+    for lower in (*LEVELS[LEVELS < level][::-1], -np.inf):
+        _, nearest = cv2.distanceTransformWithLabels(
+            (parts == 0).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+        numbers = np.zeros(nearest.max() + 1, np.int32)
+        numbers[nearest[parts > 0]] = parts[parts > 0]
+        reached = own & (margin > lower) & (parts == 0)
+        parts[reached] = numbers[nearest[reached]]
+    return parts
+
+
+def _fill(part: np.ndarray) -> float:
+    """The share of its smallest rectangle that `part`, bool (h, w), fills; 0 where that is narrower than MIN_SIDE."""
+    contours, _ = cv2.findContours(part.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    sides = np.add(cv2.minAreaRect(np.concatenate(contours))[1], 1)
+    return np.count_nonzero(part) / sides.prod() if sides.min() >= MIN_SIDE else 0.0
