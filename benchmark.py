@@ -184,7 +184,7 @@ def miou_speeds(s: config.Settings, data: VocDataset) -> tuple[list[float], floa
     settings = {split: config.read(
         ROOT / "get_miou.py", model_path=s.model_path, device=s.device, dataset_path=str(data.root.parent),
         dataset=data.root.name, split=split, out_dir=str(data.root / split), object_scores=False, min_confidence=0.0,
-        split_touching=False,
+        refine_objects=False,
     ) for split in ("one", "val")}
     get_miou.main(settings["one"])
     once = np.median(timed(lambda: get_miou.main(settings["one"]), s.repeats))

@@ -17,7 +17,7 @@ from utils.image_io import MODES_8BIT, pillow_to_rgb, to_uint8
 from utils.letterbox import letterbox, tight_shape, unletterbox_classes
 from utils.objects import MIN_AREA
 from utils.onnx_export import OnnxNetwork
-from utils.postprocess import drop_unsure, split_touching
+from utils.postprocess import drop_unsure, refine_objects
 from utils.precision import choose_precision
 from utils.utils import UserError, pick_device
 
@@ -44,15 +44,15 @@ class DeeplabV3:
         downsample_factor: int | None = None,
         input_shape: tuple[int, int] | None = None,
         min_confidence: float | None = None,
-        split_touching: bool | None = None,
+        refine_objects: bool | None = None,
         engine: str = "torch",
     ) -> None:
         """Loads `model_path`; a checkpoint made here describes itself and needs no other argument.
 
         fp16: mixed precision where the device gains from it. colors: instead of the checkpoint's own.
         downsample_factor, input_shape: instead of the checkpoint's own, as its weights fit any. min_confidence: objects
-        whose mean probability is lower are taken for background; None: the checkpoint's, 0: keeps all. split_touching:
-        part touching things of one class, see `utils.postprocess`; None: as the checkpoint says. engine:
+        whose mean probability is lower are taken for background; None: the checkpoint's, 0: keeps all. refine_objects:
+        part things that touch, join pieces of strips, see `utils.postprocess`; None: as the checkpoint says. engine:
         "torch", or "onnxruntime", for CPUs alone and there a little faster. name_classes, backbone: needed
         for a bare state dict in the community's layout, and only there.
         Raises UserError when the file cannot be used or an argument does not fit.
@@ -75,7 +75,7 @@ class DeeplabV3:
         self.colors = [tuple(color) for color in colors or checkpoint["colors"]]
         self.input_shape: tuple[int, int] = tuple(checkpoint["input_shape"])
         self.min_confidence: float = checkpoint.get("min_confidence", 0.0) if min_confidence is None else min_confidence
-        self.split_touching: bool = checkpoint.get("split_touching", False) if split_touching is None else split_touching
+        self.refine_objects: bool = checkpoint.get("refine_objects", False) if refine_objects is None else refine_objects
         if not 0 <= self.min_confidence <= 1:
             raise UserError(f"min_confidence is {self.min_confidence}: it has to be from 0 to 1.", 2)
         if len(self.colors) != len(self.name_classes):
@@ -98,8 +98,8 @@ class DeeplabV3:
         sheet = torch.from_numpy(boxed)
         logits = self._batcher(sheet) if self._batcher else self._forward(sheet[None])[0]
         logits = drop_unsure(logits.float().cpu().numpy(), self.min_confidence)
-        if self.split_touching:
-            logits = split_touching(logits)
+        if self.refine_objects:
+            logits = refine_objects(logits)
         return unletterbox_classes(logits, placement, pixels.shape[:2])
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -33,7 +33,7 @@ model_path: str = "model_data/deeplab_mobilenetv2.pth"  # checkpoint; it knows i
 device: str = "auto"                # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
 input_shape: tuple[int, int] | None = None  # height, width of the network's input; None: the checkpoint's
 min_confidence: float | None = None  # objects whose mean probability is lower are left out; None: the checkpoint's
-split_touching: bool | None = None  # part touching things of one class; None: as the checkpoint says
+refine_objects: bool | None = None  # part labels that touch, join patches on a ruler; None: as the checkpoint says
 num_workers: int = 2                # sheets worked on at a time; each needs some 20 bytes of memory a pixel
 # ---- Data ----
 dataset_path: str = "herbarium_sheets"   # folder of the data sets
@@ -54,7 +54,7 @@ def main(settings: config.Settings) -> int:
     if predicts:
         model = DeeplabV3(
             settings.model_path, device=settings.device, input_shape=settings.input_shape,
-            min_confidence=settings.min_confidence, split_touching=settings.split_touching,
+            min_confidence=settings.min_confidence, refine_objects=settings.refine_objects,
         )
         images = data.images()
         classes, colors = model.name_classes, model.colors

@@ -32,7 +32,7 @@ mode: Literal["folder", "image", "video", "camera", "fps", "onnx"] = "folder"  #
 model_path: str = "model_data/deeplab_mobilenetv2.pth"  # checkpoint; it knows its classes, colours and input size
 mix_type: Literal[0, 1, 2] = 0         # 0: objects tinted; 1: colour mask; 2: objects cut out, background black
 min_confidence: float | None = None    # objects whose mean probability is lower are left out; None: the checkpoint's
-split_touching: bool | None = None     # part touching things of one class; None: as the checkpoint says
+refine_objects: bool | None = None     # part labels that touch, join patches on a ruler; None: as the checkpoint says
 count: bool = False                    # also list pixels of each class and objects: classes.csv, objects.csv
 device: str = "auto"                   # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
 fp16: bool = True                      # mixed precision: faster on most GPUs; ignored where it would be slower
@@ -67,7 +67,7 @@ def main(settings: config.Settings) -> int:
     model = DeeplabV3(
         s.model_path, device="cpu" if s.mode == "onnx" else s.device, fp16=s.fp16, name_classes=s.name_classes,
         backbone=s.backbone, downsample_factor=s.downsample_factor, input_shape=s.input_shape,
-        min_confidence=s.min_confidence, split_touching=s.split_touching,
+        min_confidence=s.min_confidence, refine_objects=s.refine_objects,
         engine="torch" if s.mode == "onnx" else s.engine,
     )
     if s.mode == "folder":

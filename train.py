@@ -85,7 +85,7 @@ focal_loss: bool = True             # focal loss in place of cross entropy: hard
 cls_weights: Literal["auto"] | tuple[float, ...] | None = None  # one a class; "auto": from the training masks; None: 1
 # ---- Evaluating and saving ----
 min_confidence: float = 0.75        # for predictions: objects whose mean probability is lower are left out; 0: none
-split_touching: bool = True         # for predictions: part touching things of one class, rectangles such as labels
+refine_objects: bool = True         # for predictions: part labels that touch, join colour patches along a ruler
 eval_flag: bool = True              # measure mIoU on the validation sheets; without it no best_epoch_weights.pth
 eval_period: int = 5                # epochs from one evaluation to the next; the last epoch has one too
 patience: int = 0                   # stop after so many evaluations without a better mIoU; 0: never
@@ -152,7 +152,7 @@ def train(s: config.Settings, procs: Processes) -> None:
             "exact_upsampling": model.exact_upsampling,
             "input_shape": list(predict_shape),
             "min_confidence": s.min_confidence,
-            "split_touching": s.split_touching,
+            "refine_objects": s.refine_objects,
             "settings": s.to_dict(),
             "epoch": epoch,
             "best_miou": history.best_miou,

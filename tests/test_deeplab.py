@@ -179,11 +179,11 @@ def test_touching_things_are_parted_where_the_checkpoint_or_the_argument_says_so
     image[10:30, 20:70, 1] = image[30:50, 10:60, 1] = 255
     image[29:31, 10:70, 1] //= 3
     image[29:31, 10:70, 1] *= 2
-    save_checkpoint(tmp_path / "parts.pth", {**torch.load(path, weights_only=True), "split_touching": True})
+    save_checkpoint(tmp_path / "parts.pth", {**torch.load(path, weights_only=True), "refine_objects": True})
     found = {}
     for name, file, given in (("old checkpoint", path, None), ("argument", path, True),
                               ("checkpoint", tmp_path / "parts.pth", None), ("whole", tmp_path / "parts.pth", False)):
-        model = DeeplabV3(file, device="cpu", fp16=False, split_touching=given)
+        model = DeeplabV3(file, device="cpu", fp16=False, refine_objects=given)
         model.model = SeesColours(gain=12)
         found[name] = len(model.regions(model.segment(image)))
     assert found == {"old checkpoint": 1, "argument": 2, "checkpoint": 2, "whole": 1}

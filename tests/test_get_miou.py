@@ -36,10 +36,10 @@ class ColourModel:
 
     def __init__(
         self, model_path: str, device: str, input_shape: tuple[int, int] | None, min_confidence: float | None,
-        split_touching: bool | None,
+        refine_objects: bool | None,
     ) -> None:
         assert (model_path, device) == ("some.pth", "cpu")
-        assert input_shape is min_confidence is split_touching is None
+        assert input_shape is min_confidence is refine_objects is None
 
     def segment(self, image: np.ndarray) -> np.ndarray:
         return image[:, :, 0] // 10

@@ -1,4 +1,4 @@
-"""Dropping unsure objects and parting touching ones; floods beside OpenCV's watershed."""
+"""Dropping unsure objects, parting touching ones (beside OpenCV's watershed), joining the pieces of strips."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from utils.letterbox import Placement, unletterbox_classes
-from utils.postprocess import drop_unsure, split_touching
+from utils.postprocess import drop_unsure, join_strips, refine_objects, split_touching
 
 STACK = (np.s_[20:50, 40:140], np.s_[50:90, 30:110])  # rows, columns: a label and one right below it
 STAIRS = (*STACK, np.s_[60:95, 110:170])
@@ -112,3 +112,41 @@ def test_labels_that_do_not_touch_and_other_classes_are_left_alone() -> None:
     logits[2] = labels(STACK[1])[1] + 0.5
     assert set(np.unique(logits.argmax(0))) == {0, 1, 2}
     assert split_touching(logits) is logits
+
+
+RULER = np.s_[40:60, 10:190]
+
+
+def patches(*boxes: tuple[slice, slice], on: tuple[slice, slice] = RULER) -> np.ndarray:
+    """Logits (3, 120, 200) of patches of class 1 in `boxes`, on a thing of class 2."""
+    logits = labels(*boxes, seam=4)
+    logits[2] = np.where(labels(on, seam=4)[1] > 0, 9, 0)
+    logits[1] += 3 * (logits[1] > 0)
+    return logits
+
+
+@pytest.mark.parametrize("turn", [0, 1])
+def test_patches_on_a_ruler_are_one_strip(turn: int) -> None:
+    """Two pieces with a gap between them and a speck; the ruler stays around them."""
+    logits = patches(np.s_[46:54, 20:80], np.s_[46:54, 110:180], np.s_[56:58, 30:32])
+    true = logits.argmax(0)
+    true[46:54, 80:110] = 1
+    logits, true = (np.rot90(array, turn, (-2, -1)) for array in (logits, true))
+    before = logits.copy()
+    assert len(components(logits.argmax(0))) == 3
+    joined = refine_objects(logits).argmax(0)
+    assert len(components(joined)) == 2 and (joined != true).sum() <= 2 * 30  # an edge of the gap may be a pixel off
+    np.testing.assert_array_equal(logits, before)
+
+
+@pytest.mark.parametrize("logits", [
+    pytest.param(patches(np.s_[46:54, 20:180]), id="one piece"),
+    pytest.param(patches(np.s_[46:54, 20:40], np.s_[46:54, 150:180]), id="far apart"),
+    pytest.param(patches(np.s_[41:49, 20:80], np.s_[51:59, 80:140]), id="not in line"),
+    pytest.param(patches(np.s_[46:54, 20:40], np.s_[46:54, 50:70]), id="short"),
+    pytest.param(patches(np.s_[46:54, 20:80], np.s_[46:54, 110:180], on=np.s_[20:110, 10:190]), id="on no ruler"),
+    pytest.param(patches(np.s_[80:88, 20:80], np.s_[80:88, 110:180]), id="beside the ruler"),
+    pytest.param(labels(np.s_[46:54, 20:80], np.s_[46:54, 110:180]), id="on the sheet"),
+])
+def test_other_pieces_stay_apart(logits: np.ndarray) -> None:
+    assert join_strips(logits) is logits

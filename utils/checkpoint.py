@@ -12,7 +12,7 @@ A checkpoint is a dict of plain Python types and tensors, readable with `torch.l
     exact_upsampling  optional, True: features are upsampled to where they lie, see nets/deeplabv3_plus.py
     input_shape       [height, width]
     min_confidence    optional, 0 to 1: less sure objects are left out of predictions; 0 keeps all
-    split_touching    optional, True: touching things of one class are parted in predictions, see utils/postprocess.py
+    refine_objects    optional, True: predicted objects are parted and joined as utils/postprocess.py says
     settings          the constants of the run that made it
     epoch             epochs completed
     best_miou         best validation mIoU so far, NaN before the first evaluation

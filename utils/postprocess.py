@@ -1,4 +1,4 @@
-"""From the network's logits to objects: what it is not sure of goes, what touches is parted."""
+"""From the network's logits to objects: what it is not sure of goes, what touches is parted, pieces are joined."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ PART_SHARE = 0.06  # of its object's area, for a part to be one
 MIN_SIDE = 8  # pixels of the network's input
 MIN_FILL = 0.8  # of its rectangle, that a part fills
 MIN_GAIN = 0.04  # that the parts together fill theirs better than the whole
+# What `join_strips` takes for a strip, so chosen, too.
+RULER = 4  # times as long as wide is what it lies on
+STRIP = 8  # times as long as wide it is
+STRIP_FILL = 0.6  # of its rectangle, that the pieces fill
 SQUARE = np.ones((3, 3), np.uint8)
 
 
@@ -42,6 +46,61 @@ def drop_unsure(logits: np.ndarray, min_confidence: float) -> np.ndarray:
     return result
 
 
+def refine_objects(logits: np.ndarray) -> np.ndarray:
+    """`logits`, float (C, h, w), after `split_touching` and `join_strips`."""
+    return join_strips(split_touching(logits))
+
+
+def join_strips(logits: np.ndarray) -> np.ndarray:
+    """`logits`, float (C, h, w), with the pieces of a strip that lies on another object joined to one.
+
+    Colour patches run along a ruler, and where its name is printed across them the network sees the ruler. The
+    pieces of one class inside the hull of a long object of another are one strip when they nearly fill a long rectangle;
+    what that object or the background has of it becomes theirs. A copy where anything changes.
+    """
+    classes, result = logits.argmax(0), logits
+    for box in object_boxes(classes):
+        inside = classes[box]
+        for a in np.unique(inside[inside > 0]):
+            contours, _ = cv2.findContours((inside == a).view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+            for contour in contours:
+                sides = cv2.minAreaRect(contour)[1]
+                if min(sides) < MIN_SIDE or max(sides) < RULER * min(sides):
+                    continue
+                hull = _drawn(inside.shape, cv2.convexHull(contour))
+                for k in np.setdiff1d(np.unique(inside[hull]), (0, a)):
+                    gap = _gap((inside == k) & hull) & ((inside == a) | (inside == 0))
+                    if gap.any():
+                        result = logits.copy() if result is logits else result
+                        _raise(result[(slice(None), *box)], k, gap)
+    return result
+
+
+def _gap(pieces: np.ndarray) -> np.ndarray:
+    """What is missing between `pieces`, bool (h, w), of one strip: bool (h, w), nowhere True where they are none."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(pieces.view(np.uint8), connectivity=8)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    large = np.flatnonzero(areas >= PART_SHARE * areas[1:].sum())
+    if len(large[large > 0]) > 1:
+        strip = np.isin(labels, large[large > 0])
+        rectangle = cv2.minAreaRect(cv2.findNonZero(strip.view(np.uint8)))
+        sides = np.add(rectangle[1], 1)
+        if sides.max() >= STRIP * sides.min() and strip.sum() >= STRIP_FILL * sides.prod():
+            return _drawn(pieces.shape, np.round(cv2.boxPoints(rectangle)).astype(np.int32)) & ~strip
+    return np.zeros_like(pieces)
+
+
+def _drawn(shape: tuple[int, int], polygon: np.ndarray) -> np.ndarray:
+    """A filled convex polygon, bool of `shape`; polygon: int32, (x, y) of its corners."""
+    return cv2.fillConvexPoly(np.zeros(shape, np.uint8), polygon, 1).view(bool)
+
+
+def _raise(values: np.ndarray, k: int, where: np.ndarray) -> None:
+    """Makes k the class of `where`, bool (h, w), in the logits `values`: far enough for a line to outlast upsampling."""
+    second, highest = np.partition(values, -2, axis=0)[-2:]
+    values[k][where] = highest[where] + (highest - second).max()
+
+
 def split_touching(logits: np.ndarray) -> np.ndarray:
     """`logits`, float (C, h, w), with a line of background between things of one class that touch.
 
@@ -66,8 +125,7 @@ def split_touching(logits: np.ndarray) -> np.ndarray:
                 if line is not None:
                     result = logits.copy() if result is logits else result
                     values = result[(slice(None), *inner)]
-                    lead = (values[k] - values[0]).max()  # so the line keeps its width when it is upsampled
-                    values[0][line] = values[k][line] + lead
+                    _raise(values, 0, line)
     return result
 
 
