@@ -75,7 +75,7 @@ class DeeplabV3:
         self.colors = [tuple(color) for color in colors or checkpoint["colors"]]
         self.input_shape: tuple[int, int] = tuple(checkpoint["input_shape"])
         self.min_confidence: float = checkpoint.get("min_confidence", 0.0) if min_confidence is None else min_confidence
-        self.refine_objects: bool = checkpoint.get("refine_objects", False) if refine_objects is None else refine_objects
+        self.refine_objects = checkpoint.get("refine_objects", False) if refine_objects is None else refine_objects
         if not 0 <= self.min_confidence <= 1:
             raise UserError(f"min_confidence is {self.min_confidence}: it has to be from 0 to 1.", 2)
         if len(self.colors) != len(self.name_classes):

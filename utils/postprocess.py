@@ -54,9 +54,9 @@ def refine_objects(logits: np.ndarray) -> np.ndarray:
 def join_strips(logits: np.ndarray) -> np.ndarray:
     """`logits`, float (C, h, w), with the pieces of a strip that lies on another object joined to one.
 
-    Colour patches run along a ruler, and where its name is printed across them the network sees the ruler. The
-    pieces of one class inside the hull of a long object of another are one strip when they nearly fill a long rectangle;
-    what that object or the background has of it becomes theirs. A copy where anything changes.
+    Colour patches run along a ruler, and where something is printed between them the network sees the ruler. The pieces
+    of one class inside the hull of a long object of another are one strip when they fill most of a long rectangle; what
+    that object or the background has of it becomes theirs. A copy where anything changes.
     """
     classes, result = logits.argmax(0), logits
     for box in object_boxes(classes):
@@ -96,7 +96,7 @@ def _drawn(shape: tuple[int, int], polygon: np.ndarray) -> np.ndarray:
 
 
 def _raise(values: np.ndarray, k: int, where: np.ndarray) -> None:
-    """Makes k the class of `where`, bool (h, w), in the logits `values`: far enough for a line to outlast upsampling."""
+    """Makes k the class of `where`, bool (h, w), in the logits `values`; lines outlast upsampling."""
     second, highest = np.partition(values, -2, axis=0)[-2:]
     values[k][where] = highest[where] + (highest - second).max()
 
