@@ -16,6 +16,7 @@ MIN_GAIN = 0.04  # that the parts together fill theirs better than the whole
 # What `join_strips` takes for a strip, so chosen, too.
 RULER = 4  # times as long as wide is what it lies on
 STRIP = 8  # times as long as wide it is
+INSIDE = 0.9  # of a piece, on that
 STRIP_FILL = 0.6  # of its rectangle, that the pieces fill
 SQUARE = np.ones((3, 3), np.uint8)
 
@@ -69,24 +70,34 @@ def join_strips(logits: np.ndarray) -> np.ndarray:
                     continue
                 hull = _drawn(inside.shape, cv2.convexHull(contour))
                 for k in np.setdiff1d(np.unique(inside[hull]), (0, a)):
-                    gap = _gap((inside == k) & hull) & ((inside == a) | (inside == 0))
+                    gap = _gap(inside == k, hull) & ((inside == a) | (inside == 0))
                     if gap.any():
                         result = logits.copy() if result is logits else result
                         _raise(result[(slice(None), *box)], k, gap)
     return result
 
 
-def _gap(pieces: np.ndarray) -> np.ndarray:
-    """What is missing between `pieces`, bool (h, w), of one strip: bool (h, w), nowhere True where they are none."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(pieces.view(np.uint8), connectivity=8)
+def _gap(pieces: np.ndarray, hull: np.ndarray) -> np.ndarray:
+    """What is missing between those of `pieces` that lie in `hull` and are one strip, if they are; bool (h, w) all."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(pieces.view(np.uint8), connectivity=8)
     areas = stats[:, cv2.CC_STAT_AREA]
-    large = np.flatnonzero(areas >= PART_SHARE * areas[1:].sum())
-    if len(large[large > 0]) > 1:
-        strip = np.isin(labels, large[large > 0])
-        rectangle = cv2.minAreaRect(cv2.findNonZero(strip.view(np.uint8)))
+    areas[np.bincount(labels[hull], minlength=len(areas)) < INSIDE * areas] = 0
+    areas[0] = 0  # what is around them
+    large = np.flatnonzero(areas > PART_SHARE * areas.sum())
+    if len(large) > 1:
+        strip = np.isin(labels, large)
+        points = np.argwhere(strip)[:, ::-1].astype(np.int32)
+        rectangle = cv2.minAreaRect(points)
         sides = np.add(rectangle[1], 1)
-        if sides.max() >= STRIP * sides.min() and strip.sum() >= STRIP_FILL * sides.prod():
-            return _drawn(pieces.shape, np.round(cv2.boxPoints(rectangle)).astype(np.int32)) & ~strip
+        if sides.max() >= STRIP * sides.min() and len(points) >= STRIP_FILL * sides.prod():
+            corners = cv2.boxPoints(rectangle)
+            axis = max(corners[1] - corners[0], corners[2] - corners[1], key=np.linalg.norm)
+            x, y = axis / np.linalg.norm(axis)
+            turned = np.indices(pieces.shape)[::-1].reshape(2, -1).T @ np.array([[x, -y], [y, x]])
+            along, across = turned.T.reshape(2, *pieces.shape)  # where each pixel lies on the strip
+            width = len(points) / len(np.unique(np.round(along[strip])))  # on average; the rectangle is wider
+            inside = (along >= along[strip].min()) & (along <= along[strip].max())
+            return inside & (np.abs(across - across[strip].mean()) <= width / 2) & ~strip
     return np.zeros_like(pieces)
 
 
