@@ -135,15 +135,12 @@ def split_touching(logits: np.ndarray) -> np.ndarray:
                 line = _lines(logits[(slice(None), *inner)], labels[y:y + height, x:x + width] == index)
                 if line is not None:
                     result = logits.copy() if result is logits else result
-                    values = result[(slice(None), *inner)]
-                    _raise(values, 0, line)
+                    _raise(result[(slice(None), *inner)], 0, line)
     return result
 
 
 def _lines(values: np.ndarray, own: np.ndarray) -> np.ndarray | None:
     """The pixels between the things that the object `own`, bool (h, w), consists of; None for a single one."""
-    if _fill(own) > 1 - MIN_GAIN:
-        return None  # cannot be better
     second, highest = np.partition(values, -2, axis=0)[-2:]
     margin = highest - second
     things, waiting, count = np.zeros(own.shape, np.float32), [own], 0
@@ -161,7 +158,9 @@ def _lines(values: np.ndarray, own: np.ndarray) -> np.ndarray | None:
 def _parts(margin: np.ndarray, own: np.ndarray) -> np.ndarray | None:
     """`own`, bool (h, w), as 1 to n for each of its parts, int32, 0 elsewhere; None where it has no two."""
     area, whole = np.count_nonzero(own), _fill(own)
-    for level in LEVELS if whole <= 1 - MIN_GAIN else ():
+    if whole > 1 - MIN_GAIN:
+        return None  # no parts could be so much better
+    for level in LEVELS:
         _, labels, stats, _ = cv2.connectedComponentsWithStats(((margin > level) & own).view(np.uint8), connectivity=4)
         seeds = 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= PART_SHARE * area)
         if len(seeds) < 2:
@@ -176,7 +175,10 @@ def _parts(margin: np.ndarray, own: np.ndarray) -> np.ndarray | None:
 
 
 def _flood(margin: np.ndarray, own: np.ndarray, seeds: np.ndarray, level: float) -> np.ndarray:
-    """`seeds`, int32 (h, w), grown over all of `own`, in steps of falling margin to the nearest pixels first."""
+    """`seeds`, int32 (h, w), grown over all of `own`, in steps of falling margin to the nearest pixels first.
+
+    `cv2.watershed` would flood around the object, too, and give a part pixels on the far side of another.
+    """
     parts = seeds.copy()
     for lower in (*LEVELS[LEVELS < level][::-1], -np.inf):
         _, nearest = cv2.distanceTransformWithLabels(
