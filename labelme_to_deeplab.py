@@ -40,6 +40,9 @@ label_names: dict[str, str] = {"Color_chart": "Color chart"}  # label in labelme
 line_width: int = 10                   # line and linestrip
 point_size: int = 5                    # point and points: radius of the disc
 
+# Objects of one class that touch
+seam: float = 0.0                      # ignored between them, as a share of the height; 0.002 lets training part them
+
 # Images that are not copied
 jpeg_quality: int = 95                 # 1 to 100
 
@@ -53,6 +56,8 @@ def main(settings: Settings) -> int:
     for name, most in (("line_width", 1000), ("point_size", 1000), ("jpeg_quality", 100)):
         if not 1 <= getattr(settings, name) <= most:
             raise UserError(f"{name} is {getattr(settings, name)}: it has to be 1 to {most}.", 2)
+    if not 0 <= settings.seam <= 0.05:
+        raise UserError(f"seam is {settings.seam}: it has to be 0 to 0.05 of the height.", 2)
     paths = find_files(settings.input_dir, (".json",), settings.recursive)
     annotations, failed = read_each(paths, read_labelme)
     require_known([(shape.label, item.path) for item in annotations for shape in item.shapes], values)
@@ -90,7 +95,7 @@ def convert(item: Annotation, settings: Settings, values: Mapping[str, int], obj
             f'{item.path}: its image "{item.image_path}" is not there, nor one with the stem {item.path.stem}: '
             "put the image beside the JSON file."
         )
-    mask, covered = paint(item.shapes, size, values, settings.line_width, settings.point_size)
+    mask, covered = paint(item.shapes, size, values, settings.line_width, settings.point_size, settings.seam)
     write_mask(Path(settings.output_dir) / "SegmentationClass" / f"{item.path.stem}.png", mask)
 
     for number, (shape, pixels) in enumerate(zip(item.shapes, covered), 1):

@@ -5,6 +5,7 @@ import json
 from io import BytesIO
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -106,6 +107,42 @@ def test_later_shapes_lie_on_top(tmp_path):
 def test_points_outside_the_image_are_cut_off(tmp_path):
     mask = painted(tmp_path, shape("polygon", [[-50, 30], [80, 30], [80, 200], [-50, 200]]))
     assert (mask[30:] == 3).all() and not mask[:30].any()
+
+
+def rectangle(label: str, x0: float, y0: float, x1: float, y1: float, group: int | None = None) -> Shape:
+    return Shape(label, "rectangle", np.array([[x0, y0], [x1, y1]], float), group)
+
+
+def parted(*shapes: Shape) -> np.ndarray:
+    """The mask with a seam of a tenth of the 40 rows: 4 pixels."""
+    return paint(shapes, SIZE, {"A": 1, "B": 2, "_ignore_": 255}, 10, 5, seam=0.1)[0]
+
+
+def test_a_seam_is_ignored_where_two_objects_of_a_class_touch():
+    mask = parted(rectangle("A", 5, 5, 20, 30), rectangle("A", 20, 10, 40, 30), rectangle("B", 5, 30, 40, 35))
+    assert (mask[10:30, 18:22] == 255).all()
+    assert (mask[8:10, 18:20] == 255).all() and (mask[5:8, 5:20] == 1).all()  # above the second one's corner
+    assert (mask[5:30, 5:18] == 1).all() and (mask[10:30, 22:40] == 1).all() and (mask[30:35, 5:40] == 2).all()
+    assert (mask == 255).sum() == 20 * 4 + 2 * 2
+    assert cv2.connectedComponents((mask == 1).astype(np.uint8), connectivity=8)[0] == 1 + 2
+
+
+def test_a_seam_follows_the_visible_edge_of_the_object_on_top():
+    mask = parted(rectangle("A", 5, 5, 25, 30), rectangle("A", 20, 5, 40, 30))
+    assert (mask[5:30, 18:22] == 255).all() and (mask == 255).sum() == 25 * 4
+
+
+@pytest.mark.parametrize("shapes", [
+    [rectangle("A", 5, 5, 20, 30), rectangle("B", 20, 5, 40, 30)],
+    [rectangle("A", 5, 5, 20, 30, group=1), rectangle("A", 20, 5, 40, 30, group=1)],
+    [rectangle("A", 5, 5, 40, 30), rectangle("A", 10, 10, 20, 20)],
+    [rectangle("A", 5, 5, 40, 30), rectangle("A", 30, 10, 41, 20)],  # ten of eleven columns lie in the other
+    [rectangle("A", 5, 5, 20, 30), rectangle("A", 24, 5, 40, 30)],
+    [rectangle("_ignore_", 5, 5, 20, 30), rectangle("_ignore_", 20, 5, 40, 30)],
+], ids=["classes", "group", "within", "mostly within", "apart", "ignored"])
+def test_no_seam_is_drawn(shapes):
+    mask = parted(*shapes)
+    assert np.array_equal(mask, paint(shapes, SIZE, {"A": 1, "B": 2, "_ignore_": 255}, 10, 5)[0])
 
 
 def test_pixels_of_every_shape_are_counted():

@@ -172,6 +172,17 @@ def test_shapes_of_one_group_are_one_object(before, convert, capsys):
     assert ["Label", "3"] in rows and ["Scale", "1"] in rows
 
 
+def test_a_seam_can_be_kept_between_touching_objects(tmp_path, before, convert):
+    sheet().save(before / "K1.jpg")
+    write_json(before / "K1.json", [LABEL, {**LABEL, "points": [[6, 1], [12, 5]]}])
+    assert convert() == 0
+    mask = read_mask(tmp_path / "out" / "SegmentationClass" / "K1.png")
+    assert (mask[1:5, 2:12] == 2).all()
+    assert convert(seam=0.05) == 0  # 1.5 of 30 rows: at least 2 pixels
+    mask = read_mask(tmp_path / "out" / "SegmentationClass" / "K1.png")
+    assert (mask[1:5, 5:7] == 255).all() and (mask == 255).sum() == 8 and (mask == 2).sum() == 32
+
+
 def test_shapes_without_pixels_and_files_without_shapes_are_named(before, convert, capsys):
     for stem in ("K1", "K2"):
         sheet().save(before / f"{stem}.jpg")
@@ -221,6 +232,7 @@ def test_any_unicode_and_spaces_in_paths(tmp_path, convert):
 @pytest.mark.parametrize("changes, message", [
     ({"line_width": 0}, "line_width is 0: it has to be 1 to 1000"),
     ({"jpeg_quality": 101}, "jpeg_quality is 101: it has to be 1 to 100"),
+    ({"seam": 0.2}, "seam is 0.2: it has to be 0 to 0.05 of the height"),
     ({"label_names": {"a": "Labl"}}, 'label_names turns "a" into "Labl", which is not one of'),
     ({"name_classes": ("bg", "Label", "Label")}, "name_classes names a class twice"),
     ({"input_dir": "no/such/folder"}, "not a folder"),

@@ -20,9 +20,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from utils.paste import between_objects
 from utils.polygons import Outline, fill_polygon, rectangle
-from utils.utils import UserError, atomic_path, find_images
+from utils.utils import IGNORE, UserError, atomic_path, find_images
 
+WITHIN = 0.9  # share of its pixels from which an object lies in another one
 WRITTEN_VERSION = "5.5.0"  # what the JSON files that we write say; versions 4 to 7 read it
 
 # shape type -> fewest and most points that it is stored with
@@ -102,31 +104,60 @@ def find_image(annotation: Annotation) -> Path | None:
 
 
 def paint(
-    shapes: Sequence[Shape], size: tuple[int, int], values: Mapping[str, int], line_width: int, point_size: int
+    shapes: Sequence[Shape],
+    size: tuple[int, int],
+    values: Mapping[str, int],
+    line_width: int,
+    point_size: int,
+    seam: float = 0.0,
 ) -> tuple[np.ndarray, list[int]]:
     """The mask, uint8 (H, W), with later shapes on top of earlier ones, and the pixels that each shape covered.
 
     A pixel is in a shape when its centre is (see utils.polygons). What has no area is drawn as labelme draws it:
     lines `line_width` pixels wide, points as discs of radius `point_size` (labelme: 10 and 5). Parts outside the
     image are cut off; a shape wholly outside covers 0 pixels. `values` has every label of `shapes`.
+
+    seam: share of the height. Where two objects of one class touch, or almost do, a seam at least so wide is ignored,
+    as at the borders of Pascal VOC's masks: else they would be one object to everybody who reads the mask. Shapes of
+    one group are one object, and one that lies in another of its class is a part of it.
     """
-    mask = np.zeros(size, np.uint8)
-    covered = []
-    for shape in shapes:
-        value, points = values[shape.label], shape.points
-        if shape.kind == "rectangle":
-            covered.append(fill_polygon(mask, rectangle(*points[0], *points[1]), value))
-        elif shape.kind == "circle":
-            covered.append(_fill_disc(mask, points[0], math.dist(*points), value))
-        elif shape.kind in ("line", "linestrip"):
-            covered.append(_draw_line(mask, points, line_width, value))
-        elif shape.kind in ("point", "points"):
-            covered.append(sum(_fill_disc(mask, point, point_size, value) for point in points))
-        elif shape.kind == "mask":
-            covered.append(_paste(mask, points[0], shape.patch, value))
-        else:
-            covered.append(fill_polygon(mask, points, value))
+    painted = np.zeros(size, np.uint16)  # numbers of shapes, from 1
+    classes = np.array([0, *(values[shape.label] for shape in shapes)], np.uint8)
+    covered, objects = [], np.arange(len(classes))
+    groups: dict[tuple[str, int], int] = {}
+    for number, shape in enumerate(shapes, 1):
+        before = painted.copy() if seam else None
+        covered.append(_fill(painted, shape, number, line_width, point_size))
+        if shape.group_id is not None:
+            objects[number] = groups.setdefault((shape.label, shape.group_id), number)
+        elif seam and covered[-1]:
+            below = np.bincount(before[painted == number])
+            under = int(below.argmax())
+            if classes[under] == classes[number] and below[under] >= WITHIN * below.sum():
+                objects[number] = objects[under]
+    mask = classes[painted]
+    if seam:
+        square = 2 * math.ceil(seam * size[0] / 2) + 1
+        for value in np.unique(classes[(classes > 0) & (classes < IGNORE)]):
+            own = mask == value
+            mask[between_objects(np.where(own, objects[painted], 0), own, square)] = IGNORE
     return mask, covered
+
+
+def _fill(painted: np.ndarray, shape: Shape, number: int, line_width: int, point_size: int) -> int:
+    """Sets the pixels of a shape to `number` and returns how many these are."""
+    points = shape.points
+    if shape.kind == "rectangle":
+        return fill_polygon(painted, rectangle(*points[0], *points[1]), number)
+    if shape.kind == "circle":
+        return _fill_disc(painted, points[0], math.dist(*points), number)
+    if shape.kind in ("line", "linestrip"):
+        return _draw_line(painted, points, line_width, number)
+    if shape.kind in ("point", "points"):
+        return sum(_fill_disc(painted, point, point_size, number) for point in points)
+    if shape.kind == "mask":
+        return _paste(painted, points[0], shape.patch, number)
+    return fill_polygon(painted, points, number)
 
 
 def write_labelme(
