@@ -52,7 +52,8 @@ input_shape: tuple[int, int] = (512, 512)     # height, width of training sample
 predict_shape: tuple[int, int] | None = None  # height, width to validate and predict with; None: input_shape
 augment_scale: tuple[float, float] = (0.25, 2.0)  # smallest and largest size of a sheet, relative to input_shape
 paste: float = 0.0                       # share of training samples with objects of another sheet pasted on; up to 1
-object_gap: int = 0                 # background that training masks keep between objects of one class; try 7 pixels
+object_gap: int = 0                 # background that training masks keep between objects of one class; try 9 pixels
+gap_weight: float = 1.0              # how much these pixels count in the loss; try 10
 # ---- Network ----
 backbone: Literal["mobilenet", "xception"] = "mobilenet"  # mobilenet: small and fast; xception: 9 x the weights
 downsample_factor: Literal[8, 16] = 16   # 8: finer features, more memory (model_data/ was trained so); 16: faster

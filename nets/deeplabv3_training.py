@@ -18,17 +18,23 @@ def segmentation_loss(
     focal_loss: bool = False,
     *,
     ignore_index: int,
+    gap_index: int | None = None,
+    gap_weight: float = 1.0,
 ) -> Tensor:
     """The loss of a batch, float32 scalar: cross entropy or (`focal_loss`) focal loss, plus Dice loss (`dice_loss`).
 
     logits: (N, C, H, W), any float type (computed in float32); mask: (N, H, W), uint8 or int64, classes and
     `ignore_index`, the value of ignored pixels.
     cls_weights: (C,) float32 on the same device, for the pixel-wise part only.
+    gap_index: the mask's value for background between two objects, which counts `gap_weight` times there, so that
+    objects are kept apart: in the spirit of Ronneberger et al. 2015, arXiv 1505.04597, whose weights fade with distance.
     Ignored pixels move neither the value nor the gradient; a batch of nothing else gives 0 with gradient 0.
     Raises ValueError for sizes that differ or a wrong number of weights.
     """
-    log_p, target, valid = _prepare(logits, mask, ignore_index)
-    pixelwise = (_focal if focal_loss else _cross_entropy)(log_p, target, valid, cls_weights)
+    gap = torch.zeros_like(mask, dtype=torch.bool) if gap_index is None else mask == gap_index
+    log_p, target, valid = _prepare(logits, mask.masked_fill(gap, 0), ignore_index)
+    counts = valid * torch.where(gap, gap_weight, 1.0)
+    pixelwise = (_focal if focal_loss else _cross_entropy)(log_p, target, counts, cls_weights)
     return pixelwise + _dice(log_p, target, valid) if dice_loss else pixelwise
 
 
@@ -112,7 +118,7 @@ def _dice(log_p: Tensor, target: Tensor, valid: Tensor, smooth: float = 1e-5) ->
 def _mean(
     values: Tensor, target: Tensor, valid: Tensor, cls_weights: Tensor | None, num_classes: int
 ) -> Tensor:
-    """The mean of `values` (N, H, W) over valid pixels, weighted by class; 0 where nothing is valid."""
+    """The mean of `values` (N, H, W) over valid pixels (bool, or weights), weighted by class; 0 where none is valid."""
     if cls_weights is not None and len(cls_weights) != num_classes:
         raise ValueError(f"cls_weights has {len(cls_weights)} numbers: give {num_classes}, one for each class.")
     weights = valid.float() if cls_weights is None else cls_weights[target] * valid

@@ -12,6 +12,7 @@ from utils.dataloader import (
     shift,
 )
 from utils.distributed import Processes
+from utils.utils import GAP
 from utils.voc import VocDataset
 
 ONE = Processes(0, 1, torch.device("cpu"))
@@ -139,6 +140,24 @@ def test_probabilities_of_the_augmentations(monkeypatch):
         flipped += columns[0] < columns[1]
     assert abs(flipped / 2000 - 0.5) < 0.05
     assert abs(calls["blur"] / 2000 - 0.25) < 0.04 and abs(calls["rotate"] / 2000 - 0.25) < 0.04
+
+
+@pytest.mark.parametrize("size", [(64, 40), (600, 400)])
+def test_views_can_be_moved_onto_a_gap(size, monkeypatch):
+    monkeypatch.setattr(dataloader, "ROTATE", 0.0)
+    mask = np.ones(size, np.uint8)
+    mask[-size[0] // 16:, :size[1] // 16] = GAP  # in a corner
+    image = np.zeros((*size, 3), np.uint8)
+
+    def shown(onto_gap: float) -> float:
+        views = [augment(image, mask, (48, 32), (1.0, 4.0), np.random.default_rng(seed), onto_gap)[1]
+                 for seed in range(200)]
+        return np.mean([(view == GAP).any() for view in views])
+
+    assert shown(1.0) == 1
+    by_chance = shown(0.0)
+    assert by_chance < 0.4
+    assert abs(shown(0.5) - (0.5 + by_chance / 2)) < 0.12
 
 
 def test_shift_pads_and_crops():

@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 from torchvision.ops import sigmoid_focal_loss
 
 from nets import deeplabv3_training
-from utils.utils import IGNORE
+from utils.utils import GAP, IGNORE
 
 cross_entropy, dice_loss, focal_loss, segmentation_loss = (
     partial(getattr(deeplabv3_training, name), ignore_index=IGNORE)
@@ -172,6 +172,24 @@ def test_half_precision_logits_are_computed_in_float32(dice: bool, focal: bool, 
     assert loss.item() == pytest.approx(expected, rel=1e-5)
     loss.backward()
     assert logits.grad.isfinite().all() and logits.grad.any()
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
+def test_background_between_objects_counts_as_often_as_it_weighs(batch: Batch, weights: torch.Tensor | None) -> None:
+    logits, mask = batch
+    gap = mask == 0
+    assert gap.any()
+    marked = mask.masked_fill(gap, GAP)
+    pixels = F.cross_entropy(logits, mask.long(), weights, ignore_index=IGNORE, reduction="none")
+    each = (torch.ones(4) if weights is None else weights)[mask.long().clamp(max=3)] * (mask != IGNORE)
+    times = torch.where(gap, 10, 1)
+    expected = (times * pixels).sum() / (times * each).sum()
+    loss = segmentation_loss(logits, marked, weights, gap_index=GAP, gap_weight=10)
+    torch.testing.assert_close(loss, expected)
+    with_dice = segmentation_loss(logits, marked, weights, dice_loss=True, gap_index=GAP, gap_weight=10)
+    torch.testing.assert_close(with_dice, expected + dice_loss(logits, mask))
+    torch.testing.assert_close(segmentation_loss(logits, marked, weights, gap_index=GAP),
+                               segmentation_loss(logits, mask, weights))
 
 
 @pytest.mark.parametrize("shape", [(2, 5, 6), (1, 5, 7), (2, 5, 7, 4)])

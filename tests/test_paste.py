@@ -7,6 +7,7 @@ from scipy import ndimage
 from helpers import sheet
 from utils import paste
 from utils.paste import paste_objects, separate_objects
+from utils.utils import GAP
 
 COLOUR = np.array([10, 200, 30], np.uint8)
 
@@ -115,9 +116,9 @@ def test_pasted_objects_keep_a_gap_to_their_class_alone(always, gap):
         pasted = (out == COLOUR).all(-1)
         assert (out_mask[pasted] == 2).all() and (out[~pasted] == 99).all()
         near = ndimage.distance_transform_cdt(~pasted, "chessboard") <= gap // 2
-        expected = np.where(near & ~pasted & (mask == 2), 0, mask)
+        expected = np.where(near & ~pasted & (mask == 2), GAP, mask)
         assert np.array_equal(out_mask[~pasted], expected[~pasted])
-        cleared += (out_mask == 0).any()
+        cleared += (out_mask == GAP).any()
     assert cleared > 15
 
 
@@ -154,7 +155,7 @@ def test_separate_objects_clears_what_is_near_two_of_them():
             objects, count = ndimage.label(mask == class_id)
             near = [ndimage.distance_transform_cdt(objects != k, "chessboard") <= 2 for k in range(1, count + 1)]
             own_or_ignored = (mask == class_id) | (mask == 255)
-            expected[own_or_ignored & (np.sum(near, axis=0) > 1)] = 0
+            expected[own_or_ignored & (np.sum(near, axis=0) > 1)] = GAP
         separated = separate_objects(mask, 5)
         assert np.array_equal(separated, expected)
         assert np.array_equal(separate_objects(mask, 1), mask)
@@ -167,5 +168,5 @@ def test_separate_objects_widens_a_gap_and_touches_nothing_else():
     mask[5:35, 2:19], mask[5:35, 20:38] = 2, 2  # two labels, one pixel apart
     mask[10:14, 25:30] = 1
     separated = separate_objects(mask, 7)
-    assert not separated[5:35, 17:22].any() and (separated[5:35, 2:17] == 2).all()
+    assert (separated[5:35, 17:19] == GAP).all() and (separated[5:35, 20:22] == GAP).all() and (separated[5:35, 2:17] == 2).all()
     assert (separated[5:35, 22:] == mask[5:35, 22:]).all()

@@ -235,7 +235,7 @@ def test_start_weights_of_other_classes(folder, capsys):
 
 
 def test_without_decoder(folder):
-    assert train.main(train_settings(folder, decoder=False, paste=0.5, object_gap=3)) == 0
+    assert train.main(train_settings(folder, decoder=False, paste=0.5, object_gap=3, gap_weight=5.0)) == 0
     path = folder / "logs" / "last_epoch_weights.pth"
     weights = load_checkpoint(path)["model"]
     image, _ = sheet(0)
@@ -333,6 +333,8 @@ def test_losses_are_means_over_sheets_however_they_are_read():
     ({"augment_scale": (2.0, 0.5)}, "augment_scale"),
     ({"paste": 1.5}, "paste is 1.5: it has to be from 0 to 1"),
     ({"object_gap": 4}, "object_gap is 4: it has to be 0 or an odd number"),
+    ({"gap_weight": 0.0}, "gap_weight is 0.0: it has to be above 0"),
+    ({"object_gap": 3, "name_classes": tuple(map(str, range(255)))}, "name_classes may have at most 254 names"),
     ({"cache_gb": -1.0}, "cache_gb is -1.0: it has to be 0 or more"),
     ({"resume": True}, "last_epoch_weights.pth does not exist"),
     ({"model_path": "nowhere.pth"}, "nowhere.pth does not exist"),

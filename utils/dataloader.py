@@ -17,11 +17,11 @@ from utils.cache import read_sheet
 from utils.distributed import Processes
 from utils.letterbox import GREY, letterbox, letterbox_mask, resize, resize_mask
 from utils.paste import paste_objects, separate_objects
-from utils.utils import IGNORE
+from utils.utils import GAP, IGNORE
 from utils.voc import VocDataset
 
 ASPECT_JITTER = 0.3
-FLIP, BLUR, ROTATE = 0.5, 0.25, 0.25  # probabilities
+FLIP, BLUR, ROTATE, ONTO_GAP = 0.5, 0.25, 0.25, 0.5  # probabilities
 DEGREES = 10.0
 HUE, SATURATION, VALUE = 0.1, 0.7, 0.3  # largest relative change of each
 
@@ -70,7 +70,8 @@ class SheetDataset(Dataset):
             if rng.random() < self.paste:
                 other = self._read(int(rng.integers(len(self))))
                 image, mask = paste_objects(image, mask, *other, rng, self.object_gap)
-            image, mask = augment(image, mask, self.input_shape, self.augment_scale, rng)
+            onto_gap = ONTO_GAP if self.object_gap else 0.0
+            image, mask = augment(image, mask, self.input_shape, self.augment_scale, rng, onto_gap)
         else:
             image, mask = letterbox(image, self.input_shape)[0], letterbox_mask(mask, self.input_shape)
         return torch.from_numpy(image), torch.from_numpy(mask)
@@ -139,20 +140,30 @@ def _one_thread(worker: int) -> None:
 
 
 def augment(
-    image: np.ndarray, mask: np.ndarray, shape: tuple[int, int], scale: tuple[float, float], rng: np.random.Generator
+    image: np.ndarray,
+    mask: np.ndarray,
+    shape: tuple[int, int],
+    scale: tuple[float, float],
+    rng: np.random.Generator,
+    onto_gap: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One random view of a sheet: image uint8 (h, w, 3) and mask uint8 (h, w) at `shape` (height, width).
 
     Resize to `scale` times the shape (0.25 to 2 in the dissertation) with the aspect jittered by 0.3, flip, place at a
     random offset on grey bars (or crop), blur, rotate, change hue, saturation and value. Whatever was no part of the
-    sheet is grey in the image and IGNORE in the mask. Huang 2022, section on data augmentation; the mask's bars are
+    sheet is grey in the image and IGNORE in the mask. onto_gap: probability that a view of a sheet with GAP shows some
+    of it, which few would. Huang 2022, section on data augmentation; the mask's bars are
     IGNORE here and were background there.
     """
     size = random_size(image.shape[:2], shape, scale, rng)
     image, mask = resize(image, size), resize_mask(mask, size)
     if rng.random() < FLIP:
         image, mask = image[:, ::-1], mask[:, ::-1]
-    offset = [int(rng.integers(min(0, out - inner), max(0, out - inner) + 1)) for out, inner in zip(shape, size)]
+    offsets = [(min(0, out - inner), max(0, out - inner)) for out, inner in zip(shape, size)]  # first and last
+    if onto_gap and rng.random() < onto_gap and (mask == GAP).any():
+        point = rng.choice(np.argwhere(mask == GAP))
+        offsets = [(max(low, -at), min(high, out - 1 - at)) for (low, high), out, at in zip(offsets, shape, point)]
+    offset = [int(rng.integers(low, high + 1)) for low, high in offsets]
     image, mask = shift(image, shape, offset, GREY), shift(mask, shape, offset, IGNORE)
     if rng.random() < BLUR:
         image = cv2.GaussianBlur(image, (5, 5), 0)

@@ -11,7 +11,7 @@ import numpy as np
 
 from utils.boxes import object_boxes
 from utils.letterbox import resize, resize_mask
-from utils.utils import IGNORE
+from utils.utils import GAP, IGNORE
 
 PASTE_SHARE = 0.5  # of the other sheet's objects
 PASTE_SCALE = (0.7, 1.4)  # relative to the sheet
@@ -20,9 +20,9 @@ BESIDE_PIXELS = 4  # at most so far from it
 
 
 def separate_objects(mask: np.ndarray, gap: int) -> np.ndarray:
-    """A copy of mask uint8 (H, W) with background wherever two objects of one class are close to each other.
+    """A copy of mask uint8 (H, W) with GAP wherever two objects of one class are close to each other.
 
-    An object is a connected component (of pixels that share a side). Those of its pixels become background around which
+    An object is a connected component (of pixels that share a side). Those of its pixels become GAP around which
     a square of `gap` pixels, an odd number, holds another object of the same class too, and so do ignored pixels
     between two (`seam` of labelme_to_deeplab.py). The gap that a photograph shows between two labels is often lost at
     the network's size; a wider one is not. In the spirit of Ronneberger et al. 2015, arXiv 1505.04597, who weight such
@@ -32,7 +32,7 @@ def separate_objects(mask: np.ndarray, gap: int) -> np.ndarray:
     for class_id in _classes(mask):
         count, objects = cv2.connectedComponents((mask == class_id).view(np.uint8), connectivity=4)
         if count > 2:  # the background and more than one object
-            result[between_objects(objects, (mask == class_id) | (mask == IGNORE), gap)] = 0
+            result[between_objects(objects, (mask == class_id) | (mask == IGNORE), gap)] = GAP
     return result
 
 
@@ -60,7 +60,7 @@ def paste_objects(
     Each object (connected component of a class) of the other sheet is taken with probability PASTE_SHARE, at
     PASTE_SCALE times its size relative to the sheet, turned by a multiple of 90 degrees, with what lies in it (a
     ruler's patches, a label's barcode). It may cover others and be cut off by the border. gap: objects of its own class
-    are background in the mask for gap // 2 pixels around it, and it often comes to lie right beside one of them. After
+    are GAP in the mask for gap // 2 pixels around it, and it often comes to lie right beside one of them. After
     Ghiasi et al. 2021, "Simple copy-paste", arXiv 2012.07177.
     """
     image, mask = image.copy(), mask.copy()
@@ -85,15 +85,15 @@ def paste_objects(
                 covered = np.zeros_like(mask)
                 _put(covered, shape.view(np.uint8), shape, y, x)
                 around = cv2.dilate(covered, np.ones((gap, gap), np.uint8)) > covered
-                mask[around & (mask == class_id)] = 0
+                mask[around & (mask == class_id)] = GAP
             _put(image, picture, shape, y, x)
             _put(mask, classes, shape, y, x)
     return image, mask
 
 
 def _classes(mask: np.ndarray) -> np.ndarray:
-    """The classes in a mask, without background and IGNORE."""
-    return np.unique(mask[(mask > 0) & (mask < IGNORE)])
+    """The classes in a mask, without background, GAP and IGNORE."""
+    return np.unique(mask[(mask > 0) & (mask < GAP)])
 
 
 def _anywhere(size: tuple[int, int], sheet: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:

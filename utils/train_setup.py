@@ -19,7 +19,7 @@ from utils.config import Settings
 from utils.distributed import Processes
 from utils.precision import Precision
 from utils.preflight import balanced_weights
-from utils.utils import IGNORE, UserError
+from utils.utils import GAP, IGNORE, UserError
 from utils.utils_fit import Loss
 
 DEFAULT_LR = {"adam": 5e-4, "sgd": 7e-3}  # at batch 16
@@ -37,6 +37,8 @@ def check_settings(s: Settings, procs: Processes) -> None:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be from 0 to 1.", 2)
     if s.object_gap < 0 or s.object_gap and s.object_gap % 2 == 0:
         raise UserError(f"object_gap is {s.object_gap}: it has to be 0 or an odd number of pixels.", 2)
+    if not s.gap_weight > 0:
+        raise UserError(f"gap_weight is {s.gap_weight}: it has to be above 0.", 2)
     if s.cache_gb < 0:
         raise UserError(f"cache_gb is {s.cache_gb}: it has to be 0 or more.", 2)
     for name in ("init_epoch", "freeze_epoch", "num_workers", "patience", "save_period", "overlays"):
@@ -59,6 +61,8 @@ def check_settings(s: Settings, procs: Processes) -> None:
         raise UserError(f"augment_scale is {s.augment_scale}: two numbers above 0 and up to 8, the smaller first.", 2)
     if len(s.name_classes) < 2 or len(s.name_classes) > 255 or len(set(s.name_classes)) < len(s.name_classes):
         raise UserError(f"name_classes is {s.name_classes}: 2 to 255 different names are needed.", 2)
+    if s.object_gap and len(s.name_classes) > GAP:
+        raise UserError(f"object_gap marks pixels with {GAP}: name_classes may have at most {GAP} names with it.", 2)
     if isinstance(s.cls_weights, tuple) and len(s.cls_weights) != len(s.name_classes):
         raise UserError(
             f"cls_weights has {len(s.cls_weights)} numbers and name_classes {len(s.name_classes)} names: "
@@ -72,6 +76,8 @@ def make_loss(s: Settings, train_pixels: np.ndarray, device: torch.device) -> Lo
     return partial(
         segmentation_loss,
         ignore_index=IGNORE,
+        gap_index=GAP if s.object_gap else None,
+        gap_weight=s.gap_weight,
         cls_weights=None if weights is None else torch.tensor(weights, device=device),
         dice_loss=s.dice_loss,
         focal_loss=s.focal_loss,

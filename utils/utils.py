@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 NAME_CLASSES: tuple[str, ...] = ("_background_", "Barcode", "Label", "Color chart", "Scale")
+GAP: int = 254  # in training masks: background between two objects of a class, see object_gap
 IGNORE: int = 255  # mask value of pixels that move no loss and no metric
 IMAGE_SUFFIXES: tuple[str, ...] = (".jpg", ".jpeg", ".png", ".tif", ".tiff")  # in any letter case
 

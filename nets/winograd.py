@@ -1,0 +1,87 @@
+"""3x3 convolutions with a quarter of the multiplications, for prediction on a CPU: Winograd's F(4x4, 3x3).
+
+Lavin & Gray 2016, "Fast algorithms for convolutional neural networks", arXiv 1509.09308, section 4.3 (matrices: their
+reference code, interpolation points 0, 1, -1, 2, -2 and infinity). PyTorch's own convolutions on a CPU do not use it.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+TILE = 4  # output pixels along each side of a tile; it takes TILE + 2 input pixels
+ROWS = 4  # rows of tiles at a time: what is made of them in between stays in the processor's cache
+MIN_CHANNELS = 128  # of input and output, from which it is faster
+
+INPUT = torch.tensor([
+    [4.0, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
+    [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1],
+])
+KERNEL = torch.tensor([
+    [1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6],
+    [1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6], [0, 0, 1],
+], dtype=torch.float64)
+OUTPUT = torch.tensor([[1.0, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
+
+
+class WinogradConv2d(nn.Module):
+    """The same as `conv` up to rounding (some 1e-5 of the largest value), without gradients.
+
+    conv: 3x3, stride 1, no dilation, no groups, one pixel of zeros around.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        weight = conv.weight.detach().double()
+        kernels = torch.einsum("ik,ockl,jl->ijco", KERNEL, weight, KERNEL).flatten(0, 1)
+        self.register_buffer("kernels", kernels.float().contiguous())  # (36, in, out)
+        self.register_buffer("bias", torch.zeros(weight.shape[0]) if conv.bias is None else conv.bias.detach().clone())
+        self.register_buffer("input_transform", torch.kron(INPUT, INPUT))
+        self.register_buffer("output_transform", torch.kron(OUTPUT, OUTPUT))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, out, H, W) float32, channels last, from (N, in, H, W) float32."""
+        height, width = x.shape[2:]
+        down, across = -(-height // (TILE * ROWS)) * ROWS, -(-width // TILE)  # tiles
+        around = 1, across * TILE - width + 1, 1, down * TILE - height + 1
+        images = F.pad(x, around).permute(0, 2, 3, 1).contiguous()
+        result = x.new_empty(len(x), down * TILE, across * TILE, len(self.bias))
+        for image, output in zip(images, result):
+            self._convolve(image, output)
+        return result[:, :height, :width].permute(0, 3, 1, 2)
+
+    def _convolve(self, image: Tensor, output: Tensor) -> None:
+        """Fills `output` (H, W, out), whole tiles, from `image` (H + 2, W + 2, in)."""
+        (points, channels, outputs), across = self.kernels.shape, output.shape[1] // TILE
+        tiles = ROWS * across
+        row, column, channel = image.stride()
+        steps = row, column, TILE * row, TILE * column, channel
+        inputs, changed = image.new_empty(2, points, tiles * channels)
+        products, sums = image.new_empty(points, tiles, outputs), image.new_empty(TILE**2, tiles * outputs)
+        for top in range(0, len(output), ROWS * TILE):
+            overlapping = image[top:].as_strided((TILE + 2, TILE + 2, ROWS, across, channels), steps)
+            inputs.view(overlapping.shape).copy_(overlapping)
+            torch.mm(self.input_transform, inputs, out=changed)
+            torch.bmm(changed.view(points, tiles, channels), self.kernels, out=products)
+            torch.mm(self.output_transform, products.view(points, -1), out=sums)
+            pixels = sums.view(TILE, TILE, ROWS, across, outputs).add_(self.bias).permute(2, 0, 3, 1, 4)
+            output[top:top + ROWS * TILE].view(pixels.shape).copy_(pixels)
+
+
+def use_winograd(model: nn.Module) -> nn.Module:
+    """`model` itself with `WinogradConv2d` in place of each convolution in a Sequential that it fits and speeds up."""
+    for parent in list(model.modules()):
+        if isinstance(parent, nn.Sequential):
+            for index, module in enumerate(parent):
+                if _fits(module):
+                    parent[index] = WinogradConv2d(module)
+    return model
+
+
+def _fits(module: nn.Module) -> bool:
+    return (
+        isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3) and module.padding == (1, 1)
+        and module.stride == module.dilation == (1, 1) and module.groups == 1 and module.padding_mode == "zeros"
+        and min(module.in_channels, module.out_channels) >= MIN_CHANNELS
+    )
