@@ -324,6 +324,17 @@ def test_each_chart_is_one_card_of_patches(kind: Callable) -> None:
         assert len(np.unique(card.image[::4, ::4].reshape(-1, 3) // 24, axis=0)) >= 4
 
 
+def test_a_pair_of_charts_is_two_that_lie_end_to_end() -> None:
+    for seed in range(12):
+        card = charts.pair(make_kit(seed))
+        one, other = (filled(shape, card.alpha.shape) for shape in card.shapes)
+        assert [shape.label for shape in card.shapes] == ["Color chart"] * 2
+        assert not (one & other).any() and overlap(one | other, card.alpha > 127) > 0.9
+        assert abs(one.sum(0).max() - other.sum(0).max()) <= 1  # as high as each other
+        ends = [np.flatnonzero(mask.any(0)) for mask in (one, other)]
+        assert 0 < ends[1][0] - ends[0][-1] <= 1 + 0.26 * card.scale
+
+
 @pytest.mark.parametrize("kind", [scales.box_ruler, scales.checkered, scales.block_card, scales.patch_ruler,
                                   scales.patch_card, rulers.tick_ruler, rulers.edge_ruler, rulers.clear_ruler,
                                   rulers.slip])

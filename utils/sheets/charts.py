@@ -6,6 +6,7 @@ Every card is drawn lying (its long side across) and is class Color chart from e
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -88,13 +89,13 @@ def checker(kit: Kit) -> Card:
     return card
 
 
-def two_rows(kit: Kit) -> Card:
-    """Half a 24-patch card: 2 x 6 patches."""
+def two_rows(kit: Kit, height: float = 0.0, first: bool | None = None) -> Card:
+    """Half a 24-patch card: 2 x 6 patches, the first or the last twelve. Given neither, random."""
     rng = kit.rng
-    height = rng.uniform(1.8, 4.0)
+    height = height or rng.uniform(1.8, 4.0)
     step = height * 0.42
     colors = toned(kit, CHECKER)
-    half = colors[:12] if kit.chance(0.5) else colors[12:]
+    half = colors[:12] if (kit.chance(0.5) if first is None else first) else colors[12:]
     end = rng.uniform(0.06, 0.3) * height
     card = Card(6 * step + 2 * end, height, kit.scale, vary(rng, (32, 31, 32), 8))
     patches(card, half, 6, (end, height * 0.08, 6 * step, step * 2), step * kit.pick((0.03, 0.12, 0.3)))
@@ -137,13 +138,27 @@ def heading(kit: Kit, card: Card, name: str, head: float, ink: Color) -> None:
             card.rect(index / 5, 0, 0.03, 0.08 if index % 5 else 0.16, ink)
 
 
-def control_strip(kit: Kit) -> Card:
+class Strip(NamedTuple):
+    """Measures in cm of a long strip: its head, where it is lettered, above its patches."""
+
+    width: float
+    head: float
+    tall: float
+    ground: Color
+
+
+def strip(kit: Kit) -> Strip:
+    """The measures of a random long strip."""
+    rng = kit.rng
+    head = rng.uniform(0.9, 2.6) if kit.chance(0.65) else rng.uniform(0, 0.3)
+    ground = kit.pick(((22, 22, 24), (92, 86, 90), (136, 134, 134), (60, 64, 70)), (3, 3, 2, 1))
+    return Strip(rng.uniform(16, 22), head, rng.uniform(1.4, 3.4), vary(rng, ground, 8))
+
+
+def control_strip(kit: Kit, like: Strip | None = None) -> Card:
     """A long strip with a row of full and a row of half tones, with the colours' names above them."""
     rng = kit.rng
-    width = rng.uniform(16, 22)
-    head = rng.uniform(0.9, 2.6) if kit.chance(0.65) else rng.uniform(0, 0.3)
-    tall = rng.uniform(1.4, 3.4)
-    ground = vary(rng, kit.pick(((22, 22, 24), (92, 86, 90), (130, 128, 128))), 8)
+    width, head, tall, ground = like or strip(kit)
     card = Card(width, head + tall, kit.scale, ground)
     solid = toned(kit, CONTROL)
     tints = [tuple(int(255 - (255 - channel) * rng.uniform(0.3, 0.45)) for channel in color) for color in solid]
@@ -160,13 +175,10 @@ def control_strip(kit: Kit) -> Card:
     return card
 
 
-def grey_scale(kit: Kit) -> Card:
+def grey_scale(kit: Kit, like: Strip | None = None) -> Card:
     """A long strip with a row of greys."""
     rng = kit.rng
-    width = rng.uniform(16, 22)
-    head = rng.uniform(0.9, 2.6) if kit.chance(0.65) else rng.uniform(0, 0.3)
-    tall = rng.uniform(1.4, 3.2)
-    ground = vary(rng, kit.pick(((30, 30, 32), (95, 88, 92), (140, 138, 138), (60, 64, 70))), 8)
+    width, head, tall, ground = like or strip(kit)
     card = Card(width, head + tall, kit.scale, ground)
     steps = int(rng.integers(6, 21))
     levels = 250 * np.linspace(1, 0.04, steps) ** rng.uniform(0.8, 1.8)
@@ -224,9 +236,26 @@ def palette(kit: Kit) -> Card:
     return card
 
 
+def pair(kit: Kit) -> Card:
+    """Two charts end to end: the halves of a 24-patch card, or control patches and a grey scale of one make."""
+    if kit.chance(0.55):
+        height, first = kit.rng.uniform(1.5, 4.0), kit.chance(0.5)
+        one, other = two_rows(kit, height, first), two_rows(kit, height, not first)
+    else:
+        like = strip(kit)
+        one, other = control_strip(kit, like), grey_scale(kit, like)
+        if kit.chance(0.5):
+            one, other = other, one
+    gap = 0.0 if kit.chance(0.4) else kit.rng.uniform(0.0, 0.25)
+    card = Card(one.width + gap + other.width, one.height, kit.scale, one.image[-1, one.image.shape[1] // 2])
+    card.put(one, 0, 0)
+    card.put(other, one.width + gap, 0)
+    return card
+
+
 def chart(kit: Kit) -> Card:
     """A random colour chart for a place on or beside the sheet."""
-    return kit.pick((checker, two_rows, mini, palette, wedge, long_chart), (13, 2, 2, 2, 1.5, 1.5))(kit)
+    return kit.pick((checker, two_rows, mini, palette, wedge, long_chart, pair), (13, 2, 2, 2, 1.5, 1.5, 1))(kit)
 
 
 def long_chart(kit: Kit) -> Card:
