@@ -28,11 +28,13 @@ OUTPUT = torch.tensor([[1.0, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 
 class WinogradConv2d(nn.Module):
     """The same as `conv` up to rounding (some 1e-5 of the largest value), without gradients.
 
-    conv: 3x3, stride 1, no dilation, no groups, one pixel of zeros around.
+    conv: 3x3, stride 1, no dilation, no groups, one pixel of zeros around. It does the work itself where the network is
+    traced, compiled or exported, which would fix the number of tiles.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
+        self.conv = conv
         weight = conv.weight.detach().double()
         kernels = torch.einsum("ik,ockl,jl->ijco", KERNEL, weight, KERNEL).flatten(0, 1)
         self.register_buffer("kernels", kernels.float().contiguous())  # (36, in, out)
@@ -42,6 +44,8 @@ class WinogradConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, out, H, W) float32, channels last, from (N, in, H, W) float32."""
+        if torch.jit.is_tracing() or torch.compiler.is_compiling():
+            return self.conv(x)
         height, width = x.shape[2:]
         down, across = -(-height // (TILE * ROWS)) * ROWS, -(-width // TILE)  # tiles
         around = 1, across * TILE - width + 1, 1, down * TILE - height + 1

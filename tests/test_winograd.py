@@ -23,6 +23,14 @@ def test_it_is_pytorchs_convolution(size, batch, bias):
         torch.testing.assert_close(result, expected, rtol=0, atol=3e-5)
 
 
+def test_a_traced_network_takes_other_sizes_too():
+    torch.manual_seed(0)
+    conv = nn.Conv2d(5, 7, 3, padding=1).requires_grad_(False)
+    traced = torch.jit.trace(WinogradConv2d(conv), torch.randn(1, 5, 16, 16))
+    x = torch.randn(2, 5, 40, 24)
+    torch.testing.assert_close(traced(x), conv(x))
+
+
 def test_only_wide_plain_3x3_convolutions_are_replaced():
     others = [nn.Conv2d(128, 128, 3, padding=1, stride=2), nn.Conv2d(128, 128, 3, padding=2, dilation=2),
               nn.Conv2d(128, 128, 3), nn.Conv2d(128, 128, 3, padding=1, groups=2), nn.Conv2d(128, 128, 1),
