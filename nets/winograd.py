@@ -7,11 +7,10 @@ reference code, interpolation points 0, 1, -1, 2, -2 and infinity). PyTorch's ow
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 TILE = 4  # output pixels along each side of a tile; it takes TILE + 2 input pixels
-ROWS = 4  # rows of tiles at a time: what is made of them in between stays in the processor's cache
+ROWS = 2  # rows of tiles at a time: what is made of them in between stays in the processor's cache
 MIN_CHANNELS = 128  # of input and output, from which it is faster
 
 INPUT = torch.tensor([
@@ -21,7 +20,7 @@ INPUT = torch.tensor([
 KERNEL = torch.tensor([
     [1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6],
     [1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6], [0, 0, 1],
-], dtype=torch.float64)
+])
 OUTPUT = torch.tensor([[1.0, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
 
 
@@ -35,9 +34,9 @@ class WinogradConv2d(nn.Module):
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
         self.conv = conv
-        weight = conv.weight.detach().double()
+        weight = conv.weight.detach()
         kernels = torch.einsum("ik,ockl,jl->ijco", KERNEL, weight, KERNEL).flatten(0, 1)
-        self.register_buffer("kernels", kernels.float().contiguous())  # (36, in, out)
+        self.register_buffer("kernels", kernels.contiguous())  # (36, in, out)
         self.register_buffer("bias", torch.zeros(weight.shape[0]) if conv.bias is None else conv.bias.detach().clone())
         self.register_buffer("input_transform", torch.kron(INPUT, INPUT))
         self.register_buffer("output_transform", torch.kron(OUTPUT, OUTPUT))
@@ -48,29 +47,32 @@ class WinogradConv2d(nn.Module):
             return self.conv(x)
         height, width = x.shape[2:]
         down, across = -(-height // (TILE * ROWS)) * ROWS, -(-width // TILE)  # tiles
-        around = 1, across * TILE - width + 1, 1, down * TILE - height + 1
-        images = F.pad(x, around).permute(0, 2, 3, 1).contiguous()
         result = x.new_empty(len(x), down * TILE, across * TILE, len(self.bias))
-        for image, output in zip(images, result):
+        for image, output in zip(x.permute(0, 2, 3, 1), result):
             self._convolve(image, output)
         return result[:, :height, :width].permute(0, 3, 1, 2)
 
     def _convolve(self, image: Tensor, output: Tensor) -> None:
-        """Fills `output` (H, W, out), whole tiles, from `image` (H + 2, W + 2, in)."""
+        """Fills `output` (whole tiles, out), at least as large as `image` (H, W, in), with what lies outside 0."""
         (points, channels, outputs), across = self.kernels.shape, output.shape[1] // TILE
-        tiles = ROWS * across
-        row, column, channel = image.stride()
-        steps = row, column, TILE * row, TILE * column, channel
+        tiles, step = ROWS * across, ROWS * TILE
+        band = image.new_zeros(step + 2, across * TILE + 2, channels)
+        row, column, channel = band.stride()
+        overlapping = band.as_strided(
+            (TILE + 2, TILE + 2, ROWS, across, channels), (row, column, TILE * row, TILE * column, channel))
         inputs, changed = image.new_empty(2, points, tiles * channels)
         products, sums = image.new_empty(points, tiles, outputs), image.new_empty(TILE**2, tiles * outputs)
-        for top in range(0, len(output), ROWS * TILE):
-            overlapping = image[top:].as_strided((TILE + 2, TILE + 2, ROWS, across, channels), steps)
+        for top in range(0, len(output), step):
+            rows = image[max(top - 1, 0):top + step + 1]
+            first = 1 if top == 0 else 0
+            band[first:first + len(rows), 1:1 + image.shape[1]] = rows
+            band[first + len(rows):] = 0
             inputs.view(overlapping.shape).copy_(overlapping)
             torch.mm(self.input_transform, inputs, out=changed)
             torch.bmm(changed.view(points, tiles, channels), self.kernels, out=products)
             torch.mm(self.output_transform, products.view(points, -1), out=sums)
             pixels = sums.view(TILE, TILE, ROWS, across, outputs).add_(self.bias).permute(2, 0, 3, 1, 4)
-            output[top:top + ROWS * TILE].view(pixels.shape).copy_(pixels)
+            output[top:top + step].view(pixels.shape).copy_(pixels)
 
 
 def use_winograd(model: nn.Module) -> nn.Module:

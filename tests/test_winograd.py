@@ -1,5 +1,7 @@
 """Winograd's convolution against PyTorch's own."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -16,7 +18,7 @@ def test_it_is_pytorchs_convolution(size, batch, bias):
     torch.manual_seed(0)
     conv = nn.Conv2d(5, 7, 3, padding=1, bias=bias)
     x = torch.randn(batch, 5, *size)
-    expected = conv.double()(x.double()).float()
+    expected = copy.deepcopy(conv).double()(x.double()).float()
     for memory_format in (torch.contiguous_format, torch.channels_last):
         result = WinogradConv2d(conv)(x.contiguous(memory_format=memory_format))
         assert result.shape == expected.shape and result.dtype == torch.float32
