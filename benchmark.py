@@ -145,7 +145,7 @@ def measure_loader(s: config.Settings, files: list[tuple[Path, Path]]) -> Iterat
     """Samples a second of one worker, first and later epochs, beside the usual way of loading them."""
     data = link_dataset(Path(s.work_dir) / "loader", files, s.sheets)
     (first, later), memory = in_fresh_process(loader_speeds, s, data, threads=1)
-    naive, _ = in_fresh_process(naive_speeds, s, data, threads=1)
+    naive, _ = in_fresh_process(naive_speeds, s, data, threads=1, plain=True)
     yield Row("training loader, first epoch with cache", "samples/s", first, "naive loader", naive, memory)
     yield Row("training loader, later epochs", "samples/s", later, "naive loader", naive, memory)
 
@@ -173,7 +173,7 @@ def measure_miou(s: config.Settings, files: list[tuple[Path, Path]]) -> Iterator
     data = link_dataset(Path(s.work_dir) / "miou", files, s.sheets + 1)
     for title, threads in CPU_MODES:
         (values, miou), memory = in_fresh_process(miou_speeds, s, data, threads=threads)
-        (naive, naive_result), _ = in_fresh_process(naive_miou_speeds, s, data, threads=threads)
+        (naive, naive_result), _ = in_fresh_process(naive_miou_speeds, s, data, threads=threads, plain=True)
         yield Row(f"get_miou, {title} (mIoU differs by {abs(miou - naive_result):.0e})", "sheets/s", values,
                   "naive evaluation", naive, memory)
 

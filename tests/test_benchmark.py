@@ -35,7 +35,7 @@ def here(monkeypatch):
     monkeypatch.setattr(benchmark, "CPU_MODES", benchmark.CPU_MODES[1:])
     monkeypatch.setattr(report, "plot_bars", lambda *args: None)
     monkeypatch.setattr(report, "plot_confusion", lambda *args: None)
-    monkeypatch.setattr(benchmark, "in_fresh_process", lambda work, *args, threads=None: (work(*args), 5e6))
+    monkeypatch.setattr(benchmark, "in_fresh_process", lambda work, *args, **_: (work(*args), 5e6))
 
 
 ROWS = {

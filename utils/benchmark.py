@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from utils.image_io import write_mask
 from utils.letterbox import Placement
+from utils.memory import keep_freed_memory
 from utils.sheets.compose import compose
 from utils.sheets.fonts import find_fonts
 from utils.sheets.write import polygons, rasterise
@@ -85,14 +86,17 @@ def timed(work: Callable[[], Any], repeats: int) -> list[float]:
     return seconds
 
 
-def in_fresh_process(work: Callable[..., Any], *arguments: Any, threads: int | None = None) -> tuple[Any, float]:
+def in_fresh_process(
+    work: Callable[..., Any], *arguments: Any, threads: int | None = None, plain: bool = False
+) -> tuple[Any, float]:
     """What `work(*arguments)` gives in a new process, and the most memory that process had at a time, in bytes.
 
     threads: 1 keeps it to one CPU thread, where the system can bind a process to a core; None lets it use all.
+    plain: without `keep_freed_memory`, which the scripts set (`config.run`) and the usual code does not.
     Memory is 0 where the system does not tell it. Raises UserError when the work fails.
     """
     receiver, sender = get_context("spawn").Pipe(duplex=False)
-    process = get_context("spawn").Process(target=_work, args=(sender, threads, work, arguments))
+    process = get_context("spawn").Process(target=_work, args=(sender, threads, plain, work, arguments))
     process.start()
     sender.close()
     try:
@@ -105,7 +109,11 @@ def in_fresh_process(work: Callable[..., Any], *arguments: Any, threads: int | N
     return result, memory
 
 
-def _work(sender: Connection, threads: int | None, work: Callable[..., Any], arguments: Sequence[Any]) -> None:
+def _work(
+    sender: Connection, threads: int | None, plain: bool, work: Callable[..., Any], arguments: Sequence[Any]
+) -> None:
+    if not plain:
+        keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
         cv2.setNumThreads(threads)

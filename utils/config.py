@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from utils.memory import keep_freed_memory
 from utils.utils import UserError
 
 
@@ -183,7 +184,9 @@ def run(main: Callable[[Settings], int | None]) -> None:
         print(block(Path(module.__file__).read_text(encoding="utf-8")))
         sys.exit(0)
     try:
-        status = main(from_command_line(module, sys.argv[1:]))
+        settings = from_command_line(module, sys.argv[1:])
+        keep_freed_memory()
+        status = main(settings)
     except UserError as error:
         print(error, file=sys.stderr)
         status = error.exit_status
