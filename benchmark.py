@@ -28,7 +28,7 @@ from utils.benchmark import (
     Row, draw_sheets, in_fresh_process, link_dataset, machine, naive_classes, naive_matrix, naive_miou, scale_sheets,
     table, timed,
 )
-from utils.benchmark_train import loader_speeds, naive_speeds, step_seconds
+from utils.benchmark_train import loader_speeds, naive_speeds, step_seconds, usual_step_seconds
 from utils.checkpoint import build_model, load_checkpoint
 from utils.image_io import read_image, read_mask
 from utils.inference import predict_folder
@@ -153,14 +153,16 @@ def measure_loader(s: config.Settings, files: list[tuple[Path, Path]]) -> Iterat
 # ---- (c) training steps ----
 
 def measure_step(s: config.Settings, files: list[tuple[Path, Path]]) -> Iterator[Row]:
-    """Seconds a step of train.py's epochs, beside forward, backward and optimiser alone; and the waiting for data."""
+    """Seconds a step of train.py's epochs, beside the bare and the usual step; and the waiting for data."""
     data = link_dataset(Path(s.work_dir) / "step", files, s.sheets)
     for batch in s.batch_sizes:
+        usual, _ = in_fresh_process(usual_step_seconds, s, batch, plain=True)
         for fp16 in (True, False):
             (dtype, values, bare, waits, memory), cpu_memory = in_fresh_process(step_seconds, s, data, batch, fp16)
             title = f"{batch} x {s.input_shape[0]} x {s.input_shape[1]}, {dtype}"
             yield Row(f"training step, {title}", "s", values, "forward + backward + optimiser", bare,
                       memory or cpu_memory)
+            yield Row(f"training step, {title}", "s", values, "usual float32 step", usual)
             yield Row(f"waiting for data, {title}", "% of the epoch", waits)
             if dtype == "float32":
                 break  # fp16 changes nothing on this machine

@@ -11,7 +11,7 @@ import torch
 import benchmark
 from helpers import ROOT, make_dataset
 from utils import benchmark as tools
-from utils import config, report
+from utils import config, precision, report
 from utils.benchmark import (
     Row, draw_sheets, in_fresh_process, link_dataset, naive_classes, naive_matrix, naive_miou, scale_sheets, table,
 )
@@ -31,7 +31,8 @@ def settings(tmp_path, **changes):
 
 @pytest.fixture
 def here(monkeypatch):
-    """Measures in this process, all threads only and without plots: new processes and plots take seconds."""
+    """Measures in this process, in float32, all threads only and without plots: processes and plots take seconds."""
+    monkeypatch.setattr(precision, "cpu_has_bf16", lambda: False)
     monkeypatch.setattr(benchmark, "CPU_MODES", benchmark.CPU_MODES[1:])
     monkeypatch.setattr(report, "plot_bars", lambda *args: None)
     monkeypatch.setattr(report, "plot_confusion", lambda *args: None)
@@ -41,7 +42,7 @@ def here(monkeypatch):
 ROWS = {
     "predict": ["predict a folder, all CPU threads"],
     "loader": ["training loader, first epoch with cache", "training loader, later epochs"],
-    "step": ["training step, 2 x 64 x 48, float32", "waiting for data, 2 x 64 x 48, float32"],
+    "step": ["training step, 2 x 64 x 48, float32"] * 2 + ["waiting for data, 2 x 64 x 48, float32"],
     "miou": ["get_miou, all CPU threads (mIoU differs by"],
     "growth": ["predict a folder, 2 sheets", "get_miou, 2 sheets", "predict a folder, 0.05 megapixels",
                "get_miou, 0.05 megapixels"],

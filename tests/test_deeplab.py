@@ -8,10 +8,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deeplab import GPU_BATCH, DeeplabV3
-from helpers import together
+from helpers import ROOT, together
 from nets.deeplabv3_plus import DeepLab
 from utils.batching import Batcher
 from utils.checkpoint import save_checkpoint
+from utils.image_io import read_image
+from utils.precision import cpu_has_bf16
 from utils.utils import UserError
 
 NAMES = ["_background_", "Barcode", "Label"]
@@ -78,6 +80,17 @@ def test_mask_is_the_argmax_of_the_upsampled_logits(path):
     double = F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)[0].argmax(0).numpy()
     mask = model.segment(image.repeat(2, 0).repeat(2, 1))
     assert (mask == double).mean() > 0.999  # sums in another order may move a tie
+
+
+@pytest.mark.skipif(not cpu_has_bf16(), reason="takes minutes on a CPU without bfloat16")
+def test_mixed_precision_gives_the_same_mask():
+    image = read_image(ROOT / "herbarium_sheets" / "demo" / "JPEGImages" / "synthetic_000000.jpg")
+    shipped = ROOT / "model_data" / "deeplab_mobilenetv2.pth"
+    full, mixed = (DeeplabV3(shipped, device="cpu", fp16=fp16) for fp16 in (False, True))
+    assert (full.precision.dtype, mixed.precision.dtype) == (torch.float32, torch.bfloat16)
+    masks = [model.segment(image) for model in (full, mixed)]
+    assert len(np.unique(masks[0])) > 2
+    assert (masks[0] == masks[1]).mean() > 0.999
 
 
 def test_onnxruntime_gives_the_same_mask(path):

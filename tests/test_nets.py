@@ -109,6 +109,15 @@ def test_mobilenet_is_torchvisions_sampled_more_densely(downsample_factor: int) 
     torch.testing.assert_close(high_level[:, :, ::step, ::step], reference(x))
 
 
+@torch.inference_mode()
+def test_the_low_level_keeps_its_digits_in_mixed_precision() -> None:
+    model, x = mobilenetv2().eval(), torch.rand(1, 3, 16, 16)
+    expected, _ = model(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        low_level, high_level = model(x)
+    assert torch.equal(low_level, expected) and high_level.dtype == torch.bfloat16
+
+
 @torch.no_grad()
 def test_xception_shapes_and_denser_sampling() -> None:
     # in double precision: 60 layers with random weights blow up what the order of float32 sums changes

@@ -12,9 +12,11 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from nets.deeplabv3_plus import DeepLab
 from nets.deeplabv3_training import make_optimizer
 from utils import config
 from utils.benchmark import timed
@@ -109,6 +111,31 @@ def step_seconds(
         alone.append(timed(bare, 1)[0] / s.steps)
     memory = torch.cuda.max_memory_allocated(procs.device) if procs.device.type == "cuda" else 0.0
     return str(precision.dtype).removeprefix("torch."), values, alone, waits, memory
+
+
+def usual_step_seconds(s: config.Settings, batch: int) -> list[float]:
+    """Seconds of a bare step of the usual code: float32, channels first, Adam unfused, logits copied for the losses."""
+    t, device = config.read(TRAIN), pick_device(s.device)
+    classes = len(t.name_classes)
+    model = DeepLab(classes, downsample_factor=t.downsample_factor).to(device).train()
+    optimizer = torch.optim.Adam(model.parameters(), fused=False)
+    images = torch.rand(batch, 3, *s.input_shape, device=device)
+    masks = torch.randint(0, classes, (batch * s.input_shape[0] * s.input_shape[1],), device=device)
+    truth = F.one_hot(masks, classes).float()
+
+    def steps() -> None:
+        for _ in range(s.steps):
+            optimizer.zero_grad()
+            pixels = model(images).permute(0, 2, 3, 1).reshape(-1, classes)
+            p = pixels.softmax(1)
+            dice = 2 * (p * truth).sum(0) / (p.sum(0) + truth.sum(0))
+            loss = F.cross_entropy(pixels, masks) + 1 - dice.mean()
+            loss.backward()
+            optimizer.step()
+        loss.item()
+
+    steps()
+    return [seconds / s.steps for seconds in timed(steps, s.repeats)]
 
 
 class WatchedLoader:
