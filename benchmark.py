@@ -21,7 +21,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-import get_miou
 from deeplab import DeeplabV3
 from utils import config
 from utils.benchmark import (
@@ -31,7 +30,7 @@ from utils.benchmark import (
 from utils.benchmark_train import loader_speeds, naive_speeds, step_seconds, usual_step_seconds
 from utils.checkpoint import build_model, load_checkpoint
 from utils.image_io import read_image, read_mask
-from utils.inference import predict_folder
+from utils.inference import in_threads, predict_folder
 from utils.letterbox import letterbox, network_input, tight_shape
 from utils.utils import UserError, pick_device
 from utils.voc import VocDataset
@@ -98,7 +97,8 @@ def predict_seconds(s: config.Settings, root: Path, repeats: int | None = None) 
     p = config.read(ROOT / "predict.py")
     model = DeeplabV3(s.model_path, device=s.device, fp16=p.fp16)
     images = sorted((root / "JPEGImages").iterdir())
-    model.segment(read_image(images[0]))
+
+    list(in_threads(model.segment, [read_image(images[0])], 1))  # the first takes longer; in a thread, as all others
     return [seconds / len(images) for seconds in timed(lambda: predict_folder(
         model, root / "JPEGImages", root / "out", mix_type=p.mix_type, recursive=p.recursive, count=p.count,
         num_workers=p.num_workers,
@@ -182,6 +182,8 @@ def measure_miou(s: config.Settings, files: list[tuple[Path, Path]]) -> Iterator
 
 def miou_speeds(s: config.Settings, data: VocDataset) -> tuple[list[float], float]:
     """Sheets a second of get_miou.py, and the mIoU. What it does once (loading, plots) is measured and left out."""
+    import get_miou  # with Matplotlib, which takes memory that predict.py does not
+
     lists, stems = data.list_dir, data.stems("train")
     (lists / "one.txt").write_text(stems[0], encoding="utf-8")
     settings = {split: config.read(
@@ -233,6 +235,8 @@ def measure_growth(s: config.Settings, files: list[tuple[Path, Path]]) -> Iterat
 
 def miou_seconds(s: config.Settings, data: VocDataset) -> list[float]:
     """Seconds a sheet of get_miou.py as a whole."""
+    import get_miou
+
     settings = config.read(
         ROOT / "get_miou.py", model_path=s.model_path, device=s.device, dataset_path=str(data.root.parent),
         dataset=data.root.name, out_dir=str(data.root / "miou"),

@@ -43,7 +43,7 @@ class WinogradConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, out, H, W) float32, channels last, from (N, in, H, W) float32."""
-        if torch.jit.is_tracing() or torch.compiler.is_compiling():
+        if is_recorded():
             return self.conv(x)
         height, width = x.shape[2:]
         down, across = -(-height // (TILE * ROWS)) * ROWS, -(-width // TILE)  # tiles
@@ -73,6 +73,11 @@ class WinogradConv2d(nn.Module):
             torch.mm(self.output_transform, products.view(points, -1), out=sums)
             pixels = sums.view(TILE, TILE, ROWS, across, outputs).add_(self.bias).permute(2, 0, 3, 1, 4)
             output[top:top + step].view(pixels.shape).copy_(pixels)
+
+
+def is_recorded() -> bool:
+    """Whether the network is being traced, compiled or exported: loops over its input would be recorded at one size."""
+    return torch.jit.is_tracing() or torch.compiler.is_compiling()
 
 
 def use_winograd(model: nn.Module) -> nn.Module:

@@ -15,7 +15,7 @@ from torchvision.models.segmentation.deeplabv3 import ASPP as TorchvisionASPP
 
 from nets.community import from_community, is_community, to_community
 from nets.deeplabv3_plus import ASPP, DeepLab, SingleValueBatchNorm2d, fold_batchnorm
-from nets.mobilenetv2 import IMAGENET_MEAN, IMAGENET_STD, IMAGENET_URL, AtrousDepthwise, mobilenetv2
+from nets.mobilenetv2 import BAND, IMAGENET_MEAN, IMAGENET_STD, IMAGENET_URL, AtrousDepthwise, mobilenetv2
 from nets.xception import Block, SeparableConv2d, xception
 
 FIXTURES = Path(__file__).parents[2] / "shared" / "fixtures"
@@ -116,6 +116,18 @@ def test_the_low_level_keeps_its_digits_in_mixed_precision() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         low_level, high_level = model(x)
     assert torch.equal(low_level, expected) and high_level.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("height", [31, 192, 193, 400])
+def test_the_low_level_in_bands_is_that_of_the_whole(height: int) -> None:
+    model, x = mobilenetv2(downsample_factor=8).eval(), torch.rand(1, 3, height, 40)
+    expected, _ = model(x)  # with gradients: in one piece
+    calls = []
+    model.features[0].register_forward_hook(lambda *_: calls.append(1))
+    with torch.inference_mode():
+        low_level, _ = model(x)
+    assert len(calls) == -(-height // (4 * BAND))
+    torch.testing.assert_close(low_level, expected)
 
 
 @torch.no_grad()
