@@ -366,6 +366,31 @@ def test_masks_in_eight_bit_grey_and_small_palettes_are_read(tmp_path):
     np.testing.assert_array_equal(read_mask(tmp_path / "palette.png"), mask)
 
 
+ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+
+
+@pytest.mark.parametrize("kind", ["own", "grey", "filtered", "interlaced", "many chunks"])
+def test_masks_are_what_pillow_reads(tmp_path, kind):
+    mask = np.random.default_rng(1).integers(0, 5, (40, 33), np.uint8).cumsum(1, dtype=np.uint8)
+    path = tmp_path / "x.png"
+    if kind == "own":
+        write_mask(path, mask)
+    elif kind == "filtered":  # each row as differences to the one above
+        cv2.imwrite(str(path), mask, [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP])
+    else:
+        Image.fromarray(mask).save(path)
+    if kind in ("interlaced", "many chunks"):
+        rows = [mask[top::down, left::across] for top, left, down, across in ADAM7] if kind == "interlaced" else [mask]
+        data = zlib.compress(b"".join(b"\0" + row.tobytes() for part in rows for row in part))
+        parts = [png_chunk(b"IDAT", data[start:start + 50]) for start in range(0, len(data), 50)]
+        header = struct.pack(">IIBBBBB", 33, 40, 8, 0, 0, 0, kind == "interlaced")
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + b"".join(parts) + png_chunk(b"IEND", b""))
+    assert (image_io._inflate(path, *mask.shape) is None) == (kind not in ("own", "many chunks"))
+    np.testing.assert_array_equal(read_mask(path), mask)
+    with Image.open(path) as image:
+        np.testing.assert_array_equal(np.array(image), mask)
+
+
 @pytest.mark.parametrize("kind, words", [
     ("RGB", "24-bit colour image and no mask: convert it with convert_labelled.py"),
     ("RGBA", "convert it with convert_labelled.py"),

@@ -20,7 +20,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from utils.image_io import MAX_PIXELS, ORIENTATION, read_image, read_mask
 from utils.jobs import warn
-from utils.letterbox import place, resize
+from utils.letterbox import place, resize, resize_mask
 from utils.utils import UserError, atomic_path
 
 VERSION = 1  # to be raised when entries are made in another way
@@ -156,14 +156,13 @@ def _save(entry: Path, sheet: Sheet) -> None:
 
 def _read_files(image_path: Path, mask_path: Path, box: tuple[int, int]) -> Sheet:
     image, size = _read_image(image_path, box)
-    mask = _open_mask(mask_path)
-    if size != (mask.height, mask.width):
+    mask = read_mask(mask_path)
+    if size != mask.shape:
         raise UserError(
-            f"{mask_path} is {mask.width} x {mask.height} pixels and {image_path.name} is {size[1]} x {size[0]}: "
+            f"{mask_path} is {mask.shape[1]} x {mask.shape[0]} pixels and {image_path.name} is {size[1]} x {size[0]}: "
             "make the mask from this image again."
         )
-    small = mask.resize((image.shape[1], image.shape[0]), Image.Resampling.NEAREST)  # as `resize_mask` does it
-    return Sheet(image, np.array(small), np.array(mask.histogram()))
+    return Sheet(image, resize_mask(mask, image.shape[:2]), np.array(Image.fromarray(mask).histogram()))
 
 
 def _read_image(path: Path, box: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
@@ -183,21 +182,6 @@ def _read_image(path: Path, box: tuple[int, int]) -> tuple[np.ndarray, tuple[int
         pass  # `read_image` reads it, or says what is wrong
     pixels = read_image(path)
     return _shrink(pixels, _fit(pixels.shape[:2], box)), pixels.shape[:2]
-
-
-def _open_mask(path: Path) -> Image.Image:
-    """The mask in a file as a Pillow image of class indices. Raises UserError like `read_mask`.
-
-    A large palette image is not made an array: that would take as long again as decoding it.
-    """
-    try:
-        with Image.open(path, formats=("PNG",)) as image:
-            if image.mode == "P" and image.width * image.height <= MAX_PIXELS:
-                image.load()
-                return image
-    except BAD_FILE:
-        pass  # `read_mask` reads it, or says what is wrong
-    return Image.fromarray(read_mask(path))
 
 
 def _fit(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:

@@ -19,8 +19,9 @@ import numpy as np
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import get_sampling
+from zlib_ng import zlib_ng
 
-from utils.image_encode import png_chunk, png_chunks, write_jpeg, write_png, write_tiff
+from utils.image_encode import PNG_SIGNATURE, png_chunk, png_chunks, write_jpeg, write_png, write_tiff
 from utils.utils import UserError, atomic_path, voc_palette
 
 MAX_PIXELS: int = 700_000_000  # larger is refused; 16-bit RGB of this size still fits the 4 GB of a TIFF
@@ -117,7 +118,8 @@ def read_mask(path: str | Path) -> np.ndarray:
         if image.format != "PNG":
             raise UserError(f"{path} is a {image.format} file: a mask has to be an 8-bit palette PNG.")
         if image.mode == "P" or (image.mode == "L" and _bits(image, path) == 8):
-            return np.array(image)
+            pixels = _inflate(path, image.height, image.width)
+            return np.array(image) if pixels is None else pixels
         if image.mode in ("RGB", "RGBA") and _bits(image, path) == 8:
             raise UserError(f"{path} is a 24-bit colour image and no mask: convert it with convert_labelled.py.")
         raise UserError(
@@ -197,6 +199,28 @@ def _decode_jpeg(path: str | Path) -> np.ndarray | None:
         return simplejpeg.decode_jpeg(Path(path).read_bytes(), "RGB")
     except ValueError:
         return None
+
+
+def _inflate(path: str | Path, height: int, width: int) -> np.ndarray | None:
+    """uint8 (height, width) as stored in a PNG with 8 bits a pixel and rows that are not filtered, as masks mostly are.
+
+    A quarter of Pillow's time, which inflates a row at a time. None for any other PNG and when anything in the file is
+    damaged: Pillow reads it, or tells what.
+    """
+    data, parts, start = Path(path).read_bytes(), [], len(PNG_SIGNATURE)
+    bits, interlaced = data[24], data[28]
+    while (kind := data[start + 4:start + 8]) not in (b"IEND", b""):
+        end = start + 8 + int.from_bytes(data[start:start + 4], "big")
+        parts += [data[start + 8:end]] if kind == b"IDAT" else []
+        start = end + 4  # the checksum of the chunk; the stream has its own
+    if bits != 8 or interlaced:
+        return None
+    try:
+        rows = np.frombuffer(zlib_ng.decompress(b"".join(parts), bufsize=height * (width + 1)), np.uint8)
+        rows = rows.reshape(height, width + 1)  # the filter of each row, its pixels
+    except (zlib_ng.error, ValueError):
+        return None
+    return None if rows[:, 0].any() else rows[:, 1:].copy()
 
 
 def _decode_16bit(image: Image.Image, path: str | Path) -> np.ndarray:
