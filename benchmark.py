@@ -29,8 +29,8 @@ from utils.benchmark import (
 )
 from utils.benchmark_train import loader_speeds, naive_speeds, step_seconds, usual_step_seconds
 from utils.checkpoint import build_model, load_checkpoint
-from utils.image_io import read_image, read_mask
-from utils.inference import in_threads, predict_folder
+from utils.image_io import read_mask
+from utils.inference import predict_folder
 from utils.letterbox import letterbox, network_input, tight_shape
 from utils.utils import UserError, pick_device
 from utils.voc import VocDataset
@@ -97,8 +97,6 @@ def predict_seconds(s: config.Settings, root: Path, repeats: int | None = None) 
     p = config.read(ROOT / "predict.py")
     model = DeeplabV3(s.model_path, device=s.device, fp16=p.fp16)
     images = sorted((root / "JPEGImages").iterdir())
-
-    list(in_threads(model.segment, [read_image(images[0])], 1))  # the first takes longer; in a thread, as all others
     return [seconds / len(images) for seconds in timed(lambda: predict_folder(
         model, root / "JPEGImages", root / "out", mix_type=p.mix_type, recursive=p.recursive, count=p.count,
         num_workers=p.num_workers,
