@@ -54,7 +54,7 @@ class DeeplabV3:
         downsample_factor, input_shape: instead of the checkpoint's own, as its weights fit any. min_confidence: objects
         whose mean probability is lower are taken for background; None: the checkpoint's, 0: keeps all. refine_objects:
         part things that touch, join pieces of strips, see `utils.postprocess`; None: as the checkpoint says. engine:
-        "torch", or "onnxruntime", for CPUs alone and there a little faster. name_classes, backbone: needed
+        "torch", or "onnxruntime": CPU, float32, as fast as torch there. name_classes, backbone: needed
         for a bare state dict in the community's layout, and only there.
         Raises UserError when the file cannot be used or an argument does not fit.
         """

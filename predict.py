@@ -36,7 +36,7 @@ refine_objects: bool | None = None     # part labels that touch, join patches on
 count: bool = False                    # also list pixels of each class and objects: classes.csv, objects.csv
 device: str = "auto"                   # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
 fp16: bool = True                      # mixed precision: faster on most GPUs; ignored where it would be slower
-engine: Literal["torch", "onnxruntime"] = "torch"  # onnxruntime: a tenth faster on a CPU; needs requirements-extras.txt
+engine: Literal["torch", "onnxruntime"] = "torch"  # onnxruntime: CPU, float32; needs requirements-extras.txt
 # ---- Folder and image ----
 input_dir: str = "img"                 # .jpg, .jpeg, .png, .tif and .tiff
 output_dir: str = "img_out"            # another folder: originals are never overwritten
