@@ -71,6 +71,7 @@ freeze_epoch: int = 50              # epochs with the frozen backbone
 freeze_batch_size: int = 8          # sheets a step, over all processes; the frozen phase needs less memory a sheet
 unfreeze_epoch: int = 100           # epochs in all
 unfreeze_batch_size: int = 4        # sheets a step, over all processes
+freeze_bn: bool = False             # BatchNorm keeps the statistics of the start weights: for batches of 1 to 4
 accumulate: int = 1                 # batches whose gradients are averaged for one step: a large batch in less memory
 # ---- Optimiser ----
 optimizer_type: Literal["adam", "sgd"] = "adam"  # sgd has Nesterov momentum
@@ -131,6 +132,7 @@ def train(s: config.Settings, procs: Processes) -> None:
     checkpoint = load_resumable(s) if s.resume else None
     precision = choose_precision(s.fp16, procs.device, s.decoder)
     model = start_model(s, checkpoint, procs, precision)
+    model.freeze_batchnorm(s.freeze_bn)
     optimizer = make_optimizer(model, s.optimizer_type, learning_rate(s, s.init_epoch), s.momentum, s.weight_decay)
     average = make_average(model, s.ema, checkpoint and checkpoint["model"])
     updates = Updates(model, optimizer, precision.scaler(), s.accumulate, average)

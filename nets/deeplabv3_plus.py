@@ -90,7 +90,7 @@ class DeepLab(nn.Module):
             raise ValueError(f"downsample_factor is {downsample_factor}: it has to be 8 or 16.")
         build, low_channels, high_channels = BACKBONES[backbone]
         self.backbone = build(pretrained, downsample_factor)
-        self.backbone_frozen = False
+        self.backbone_frozen = self.batchnorm_frozen = False
         self.aspp = ASPP(high_channels, rate=16 // downsample_factor)
         self.shortcut_conv = nn.Sequential(*conv_bn_relu(low_channels, 48, 1))
         self.cat_conv = nn.Sequential(
@@ -139,11 +139,24 @@ class DeepLab(nn.Module):
         self.backbone.requires_grad_(not frozen)
         self.train(self.training)
 
+    def freeze_batchnorm(self, frozen: bool) -> None:
+        """Makes BatchNorm use its running statistics in training, too, and keep them, or (False) those of each batch.
+
+        Its scale and shift go on learning. Those of a few samples are poor statistics, most of all after the image
+        pooling, which leaves one value a sample: Chen et al. 2017, arXiv 1706.05587, section 4.1.
+        """
+        self.batchnorm_frozen = frozen
+        self.train(self.training)
+
     def train(self, mode: bool = True) -> DeepLab:
-        """The model itself in training (or evaluation) mode; a frozen backbone stays in evaluation mode."""
+        """The model itself in training (or evaluation) mode; what is frozen stays in evaluation mode."""
         super().train(mode)
         if self.backbone_frozen:
             self.backbone.eval()
+        if self.batchnorm_frozen:
+            for module in self.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
         return self
 
 

@@ -310,6 +310,30 @@ def test_unfreezing_leaves_evaluation_mode_on() -> None:
 
 
 @pytest.mark.parametrize("backbone", ["mobilenet", "xception"])
+def test_frozen_batchnorm_keeps_its_statistics_and_learns_scale_and_shift(backbone: str) -> None:
+    model = DeepLab(3, backbone)
+    model.freeze_batchnorm(True)
+    before = state(model)
+    train_steps(model)
+    statistics = {key for key in before if "running_" in key or "num_batches" in key}
+    assert statistics == {key for key, value in model.state_dict().items() if torch.equal(value, before[key])}
+
+
+def test_frozen_batchnorm_treats_each_sample_alone() -> None:
+    model, images = DeepLab(3), torch.rand(3, 3, 48, 64)
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    model.train()
+    model(images)  # statistics other than 0 and 1
+    assert not torch.allclose(model(images)[:1], model(images[:1]), atol=1e-3)
+    model.freeze_batchnorm(True)
+    torch.testing.assert_close(model(images)[:1], model(images[:1]), atol=1e-4, rtol=1e-4)
+    model.freeze_batchnorm(False)
+    assert all(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize("backbone", ["mobilenet", "xception"])
 def test_a_batch_of_one_sample_trains(backbone: str) -> None:
     model = DeepLab(3, backbone).train()
     model(torch.rand(1, 3, 48, 48)).mean().backward()

@@ -49,6 +49,7 @@ CHOICES = {
     "xception, weights": {"backbone": "xception", "unfreeze_epoch": 1, "cls_weights": (0.5, 1.0, 1.0, 1.0, 2.0)},
     "xception, factor 8": {"backbone": "xception", "unfreeze_epoch": 1, "downsample_factor": 8},
     "one sheet a batch, xavier": {"freeze_batch_size": 1, "unfreeze_batch_size": 1, "init_type": "xavier"},
+    "one sheet a batch, BatchNorm frozen": {"unfreeze_batch_size": 1, "accumulate": 2, "freeze_bn": True},
     "full precision, orthogonal": {"fp16": False, "init_type": "orthogonal"},
     "no evaluation": {"eval_flag": False},
 }
@@ -64,6 +65,17 @@ def test_every_choice_trains(folder, choice):
     assert checkpoint["epoch"] == epochs
     assert checkpoint["settings"]["dice_loss"] == CHOICES[choice].get("dice_loss", True)
     build_model(checkpoint)
+
+
+def test_freeze_bn_keeps_the_statistics_of_the_start_weights(folder):
+    train.main(train_settings(folder, unfreeze_epoch=1, freeze_train=False))
+    weights = folder / "logs" / "last_epoch_weights.pth"
+    start = weights.rename(folder / "start.pth")
+    train.main(train_settings(folder, unfreeze_epoch=1, freeze_train=False, freeze_bn=True, model_path=str(start)))
+    before, after = load_checkpoint(start)["model"], load_checkpoint(weights)["model"]
+    same = {key for key in before if torch.equal(before[key], after[key])}
+    assert {key for key in before if key.endswith(("running_mean", "running_var"))} <= same
+    assert not {"cat_conv.1.weight", "cat_conv.1.bias", "cls_conv.weight"} & same  # BatchNorm's scale and shift learn
 
 
 def test_mixed_precision_where_the_cpu_has_it(tmp_path, monkeypatch):
