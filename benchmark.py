@@ -51,6 +51,7 @@ sheets: int = 8                     # in a folder, for all but the growth
 input_shape: tuple[int, int] = (512, 512)   # height, width
 batch_sizes: tuple[int, ...] = (4,)         # sheets a step
 steps: int = 4                              # a repeat; give many on a GPU, so that starting an epoch does not count
+num_workers: int = 2                        # processes that load sheets; beside a GPU, 4
 # ---- Growth ----
 growth_sheets: tuple[int, ...] = (10, 100, 500)             # in a folder: time a sheet and memory should not change
 growth_megapixels: tuple[float, ...] = (5.0, 20.0, 60.0)   # a sheet: time should grow no faster than these

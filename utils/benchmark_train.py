@@ -86,7 +86,7 @@ def step_seconds(
     optimizer = make_optimizer(model, t.optimizer_type, learning_rate(t, t.freeze_epoch), t.momentum, t.weight_decay)
     updates = Updates(model, optimizer, precision.scaler())
     loss_fn = make_loss(t, pixels, procs.device)
-    loader = WatchedLoader(make_loader(dataset, batch, t.num_workers, procs))
+    loader = WatchedLoader(make_loader(dataset, batch, s.num_workers, procs))
     images, masks = (each.to(procs.device) for each in next(iter(loader.loader)))
 
     def bare() -> None:

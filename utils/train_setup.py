@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nets.deeplabv3_plus import DeepLab
 from nets.deeplabv3_training import batch_size_lr, lr_at, segmentation_loss, weights_init
@@ -140,10 +140,13 @@ def make_average(model: nn.Module, decay: float, start: Mapping[str, torch.Tenso
     if not decay:
         return None
 
-    def update(average: list[torch.Tensor], current: list[torch.Tensor], steps: torch.Tensor | int) -> None:
-        keep = min(decay, (1 + int(steps)) / (10 + int(steps)))
-        for mean, value in zip(average, current):
-            mean.lerp_(value, 1 - keep) if mean.is_floating_point() else mean.copy_(value)
+    def update(means: list[torch.Tensor], values: list[torch.Tensor], _: torch.Tensor | int) -> None:
+        steps = int(average.n_averaged)  # on the CPU; to read `_`, its copy beside the weights, would wait for a GPU
+        if means[0].is_floating_point():
+            get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(means, values, steps)
+        else:
+            for mean, value in zip(means, values):
+                mean.copy_(value)
 
     average = AveragedModel(model, multi_avg_fn=update, use_buffers=True)
     if start is not None:
