@@ -124,7 +124,8 @@ class DeepLab(nn.Module):
         """
         size = like.shape[-2:]
         if self.exact_upsampling:
-            x = F.pad(x, (0, 1, 0, 1), mode="replicate")
+            x = torch.cat((x, x[..., -1:, :]), dim=-2)  # torch.compile fails on F.pad's "replicate", channels last
+            x = torch.cat((x, x[..., -1:]), dim=-1)
             size = (x.shape[-2] - 1) * stride + 1, (x.shape[-1] - 1) * stride + 1
         with torch.autocast(x.device.type, enabled=False):
             x = F.interpolate(x, size, mode="bilinear", align_corners=True)

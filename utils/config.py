@@ -90,7 +90,8 @@ def parse(text: str, hint: Any) -> Any:
     if text.lower() in ("true", "false", "none"):
         candidates.append({"true": True, "false": False, "none": None}[text.lower()])
     try:
-        candidates.append(ast.literal_eval(text))
+        literal = ast.literal_eval(text)
+        candidates += [literal, (literal,)]  # one item where a list is wanted: --batch_sizes=4
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         pass  # not a Python literal: a bare string or words with commas, tried below
     candidates.append(text)

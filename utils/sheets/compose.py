@@ -206,7 +206,7 @@ def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool
         tilt = rng.normal(0, 0.5 if box else 1.0)
         if box is None:
             box = layout.find(card.width, card.height, spots, 0.3 if kit.chance(0.2) else 0.0)
-            tilt = tilt if kit.chance(0.9) else rng.normal(0, 25)
+            tilt = tilt if kit.chance(0.88) else rng.normal(0, 30)
         if box is None:
             continue
         placed.append(box)

@@ -215,19 +215,33 @@ def tag(kit: Kit, color: Color) -> Card:
 
 
 def blank(kit: Kit, color: Color) -> Card:
-    """A slip whose text has faded or was never written: a ruled line at most."""
+    """A slip whose text has faded or was never written: a heading or a line by hand at most."""
     card = paper(kit, kit.rng.uniform(3, 9), kit.rng.uniform(1.5, 6), color)
-    if kit.chance(0.6):
+    what = kit.pick(("heading", "hand", "nothing"), (5, 3, 2))
+    if what == "heading":
         writer = Writer(kit, card, border(kit, card, ink(kit)), 0.35)
         writer.heading(words.title(kit))
-    else:
+    elif what == "hand":
         handwritten(kit, card, Hand.random(kit), 0.5, card.height * 0.6, 0.25, card.width * 0.5)
+    return card
+
+
+def boxed(kit: Kit, color: Color) -> Card:
+    """A slip that is empty but for a word or two in a frame, somewhere near its middle."""
+    card = paper(kit, kit.rng.uniform(4, 10), kit.rng.uniform(1.8, 5), color)
+    width, height = kit.rng.uniform(0.35, 0.75) * card.width, kit.rng.uniform(0.25, 0.5) * card.height
+    x, y = (card.width - width) * kit.rng.uniform(0.3, 0.7), (card.height - height) * kit.rng.uniform(0.3, 0.7)
+    tone = ink(kit)
+    card.rect(x, y, width, height, tone, 0.03)
+    text = kit.pick((*words.STAMP, "Type Specimen", "TYPE", words.number(kit)))
+    printed(kit, card, text, x + width / 2, y + height * 0.2, height * 0.55, tone, kit.pick(("serif", "sans", "mono")),
+            align=0.5, limit=width * 0.9)
     return card
 
 
 KINDS: tuple[tuple[Callable[[Kit, Color], Card], float], ...] = (
     (collection, 10), (form, 5), (slip, 8), (letter, 2), (number_tag, 1.5), (type_label, 1), (map_label, 0.7),
-    (table, 0.5), (signs, 1), (blank, 1.2), (half_blank, 3.5), (tag, 1.2),
+    (table, 0.5), (signs, 1), (blank, 1.4), (half_blank, 3.5), (tag, 1.4), (boxed, 1.0),
 )
 MAIN = (collection, form, signs, letter, half_blank)
 
