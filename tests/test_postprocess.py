@@ -11,6 +11,7 @@ from utils.postprocess import drop_unsure, join_strips, refine_objects, split_to
 
 STACK = (np.s_[20:50, 40:140], np.s_[50:90, 30:110])  # rows, columns: a label and one right below it
 STAIRS = (*STACK, np.s_[60:95, 110:170])
+ROW = (np.s_[20:60, 30:90], np.s_[20:60, 90:150])  # as high as each other: together a rectangle, too
 
 
 def test_unsure_objects_become_background() -> None:
@@ -47,13 +48,20 @@ def labels(*boxes: tuple[slice, slice], seam: float = 1.0) -> np.ndarray:
     return logits
 
 
+def half_a_valley() -> np.ndarray:
+    """Two labels in a row; the upper half of the line between them is a deep valley, the lower a shallow one."""
+    logits = labels(*ROW)
+    logits[1, 40:60, 80:100] = labels(*ROW, seam=4.3)[1, 40:60, 80:100]
+    return logits
+
+
 def components(mask: np.ndarray) -> np.ndarray:
     """One boolean mask (H, W) for each object."""
     count, numbers = cv2.connectedComponents((mask == 1).view(np.uint8), connectivity=8)
     return np.array([numbers == index for index in range(1, count)])
 
 
-@pytest.mark.parametrize("boxes", [STACK, STAIRS], ids=["two", "three"])
+@pytest.mark.parametrize("boxes", [STACK, STAIRS, ROW], ids=["two", "three", "in a row"])
 @pytest.mark.parametrize("class_id", [1, 2])
 def test_touching_labels_are_parted(boxes: tuple, class_id: int) -> None:
     logits = labels(*boxes)
@@ -96,8 +104,9 @@ def test_pixels_go_to_the_label_that_a_watershed_gives_them_to() -> None:
 @pytest.mark.parametrize("logits", [
     pytest.param(labels(), id="nothing"),
     pytest.param(labels(np.s_[20:60, 30:150]), id="one label"),
-    pytest.param(labels(np.s_[20:60, 30:90], np.s_[20:60, 90:150]), id="as wide as each other: a rectangle again"),
     pytest.param(labels(*STACK, seam=5.5), id="an angle, sure everywhere"),
+    pytest.param(labels(*ROW, seam=4), id="a shallow valley"),
+    pytest.param(half_a_valley(), id="half a valley"),
     pytest.param(labels(np.s_[20:24, 40:140], np.s_[24:27, 30:110]), id="lines"),
     pytest.param(labels(*(np.s_[20 + y:60, 30 + y:60 + y] for y in range(30))), id="a slope"),
 ])

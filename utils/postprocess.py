@@ -8,11 +8,13 @@ import numpy as np
 from utils.boxes import object_boxes
 
 # How `split_touching` tells two things from one; chosen on real sheets.
-LEVELS = np.arange(1.0, 5.1, 0.5)  # margins between the highest logit and the second
+LEVELS = np.arange(1.5, 6.6)  # margins between the highest logit and the second
 PART_SHARE = 0.06  # of its object's area, for a part to be one
 MIN_SIDE = 8  # pixels of the network's input
 MIN_FILL = 0.8  # of its rectangle, that a part fills
-MIN_GAIN = 0.04  # that the parts together fill theirs better than the whole
+MAX_LOSS = 0.02  # that the parts together fill theirs worse than the whole
+MIN_DEPTH = 2.0  # that the margin falls from each part to the line between them
+LINE_SHARE = 75  # percent of the line that lie so deep
 # What `join_strips` takes for a strip, so chosen, too.
 RULER = 4  # times as long as wide is what it lies on
 STRIP = 8  # times as long as wide it is
@@ -115,12 +117,13 @@ def _raise(values: np.ndarray, k: int, where: np.ndarray) -> None:
 def split_touching(logits: np.ndarray) -> np.ndarray:
     """`logits`, float (C, h, w), with a line of background between things of one class that touch.
 
-    Labels lie edge to edge, and the mask shows them as one object. Between them the network is less sure. Where an
-    object falls apart when only pixels above some margin (highest minus second logit) are kept, and its parts are a
-    better fit to rectangles than the whole is, it is taken for that many things. Each pixel goes to the part that it is
-    reached from first as the margin falls (watershed by flooding: Vincent & Soille 1991, doi 10.1109/34.87344); the
-    parts themselves may be split further. Writing and stains make the network less sure in places too, but rectangles
-    they do not make. The line is a pixel of `logits` wide. A copy where anything changes.
+    Labels and charts lie edge to edge, and the mask shows them as one object. Between them the network is less sure.
+    Where an object falls apart when only pixels above some margin (highest minus second logit) are kept, its parts are
+    nearly rectangles, and nearly all of the line between them is a valley that much deeper than either, it is taken for
+    that many things. Each pixel goes to the part that it is reached from first as the margin falls (watershed by
+    flooding: Vincent & Soille 1991, doi 10.1109/34.87344); the parts themselves may be split further. Writing and
+    stains make the network less sure in places too, but not along a line from edge to edge. The line is a pixel of
+    `logits` wide. A copy where anything changes.
     """
     classes, result = logits.argmax(0), logits
     for box in object_boxes(classes):
@@ -143,7 +146,7 @@ def _lines(values: np.ndarray, own: np.ndarray) -> np.ndarray | None:
     """The pixels between the things that the object `own`, bool (h, w), consists of; None for a single one."""
     second, highest = np.partition(values, -2, axis=0)[-2:]
     margin = highest - second
-    things, waiting, count = np.zeros(own.shape, np.float32), [own], 0
+    things, waiting, count = np.zeros(own.shape, np.int32), [own], 0
     while waiting:
         part = waiting.pop()
         parts = _parts(margin, part)
@@ -152,14 +155,12 @@ def _lines(values: np.ndarray, own: np.ndarray) -> np.ndarray | None:
             things[part] = count
         else:
             waiting += [parts == index for index in range(1, parts.max() + 1)]
-    return own & (cv2.dilate(things, SQUARE) > things) if count > 1 else None
+    return _between(things) if count > 1 else None
 
 
 def _parts(margin: np.ndarray, own: np.ndarray) -> np.ndarray | None:
     """`own`, bool (h, w), as 1 to n for each of its parts, int32, 0 elsewhere; None where it has no two."""
     area, whole = np.count_nonzero(own), _fill(own)
-    if whole > 1 - MIN_GAIN:
-        return None  # no parts could be so much better
     for level in LEVELS:
         _, labels, stats, _ = cv2.connectedComponentsWithStats(((margin > level) & own).view(np.uint8), connectivity=4)
         seeds = 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= PART_SHARE * area)
@@ -168,10 +169,19 @@ def _parts(margin: np.ndarray, own: np.ndarray) -> np.ndarray | None:
         numbers = np.zeros(len(stats), np.int32)
         numbers[seeds] = np.arange(1, len(seeds) + 1)
         parts = _flood(margin, own, numbers[labels], level)
-        fills = np.array([_fill(parts == index) for index in range(1, len(seeds) + 1)])
-        if fills.min() >= MIN_FILL and np.average(fills, weights=np.bincount(parts.ravel())[1:]) >= whole + MIN_GAIN:
-            return parts
+        each = [parts == index for index in range(1, len(seeds) + 1)]
+        fills = [_fill(part) for part in each]
+        if min(fills) >= MIN_FILL and np.average(fills, weights=np.bincount(parts.ravel())[1:]) >= whole - MAX_LOSS:
+            line = np.percentile(margin[_between(parts)], LINE_SHARE)
+            if min(np.median(margin[part]) for part in each) - line >= MIN_DEPTH:
+                return parts
     return None
+
+
+def _between(parts: np.ndarray) -> np.ndarray:
+    """Which pixels of `parts`, int32 (h, w), lie beside a part with a higher number, bool (h, w)."""
+    numbers = parts.astype(np.float32)  # OpenCV dilates no int32
+    return (numbers > 0) & (cv2.dilate(numbers, SQUARE) > numbers)
 
 
 def _flood(margin: np.ndarray, own: np.ndarray, seeds: np.ndarray, level: float) -> np.ndarray:
