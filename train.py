@@ -113,7 +113,6 @@ def main(settings: config.Settings) -> int:
 def train(s: config.Settings, procs: Processes) -> None:
     """Trains as the settings say; what it leaves is described at the top of this file."""
     check_settings(s, procs)
-    torch.backends.cudnn.benchmark = True  # all batches have one size: the quickest convolutions are found once
     data = VocDataset(s.dataset_path, s.dataset)
     train_stems, val_stems = data.stems("train"), data.stems("val")
     predict_shape = s.predict_shape or s.input_shape

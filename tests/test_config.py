@@ -66,6 +66,7 @@ def test_defaults_in_the_scripts_order(script):
     ("1,2,.5", Literal["auto"] | tuple[float, ...] | None, (1.0, 2.0, 0.5)),
     ("Barcode,Color chart", tuple[str, ...], ("Barcode", "Color chart")),
     ("Barcode", tuple[str, ...], ("Barcode",)),
+    ("4", tuple[int, ...], (4,)),
     ("{'a': 1}", dict[str, int], {"a": 1}),
     ("8", Literal[8, 16], 8),
 ])

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from utils.letterbox import (
-    Placement, letterbox, letterbox_mask, network_input, place, resize, tight_shape, unletterbox_classes,
+    Placement, highest_class, letterbox, letterbox_mask, network_input, place, resize, tight_shape, unletterbox_classes,
 )
 
 
@@ -95,3 +95,11 @@ def test_unletterbox_undoes_letterbox():
     back = unletterbox_classes(one_hot, place(mask.shape, (96, 96)), mask.shape)
     intersection, union = ((back == 3) & (mask == 3)).sum(), ((back == 3) | (mask == 3)).sum()
     assert intersection / union > 0.95 and (back[~cv2.dilate((mask == 3).astype(np.uint8), np.ones((9, 9))).astype(bool)] == 0).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_highest_class_is_numpys_argmax(count):
+    logits = np.random.default_rng(count).integers(-3, 3, (count, 30, 20)).astype(np.float32)  # many are equal
+    before = logits.copy()
+    np.testing.assert_array_equal(highest_class(logits), logits.argmax(0))
+    np.testing.assert_array_equal(logits, before)

@@ -1,6 +1,7 @@
 """Networks: shapes, parity with torchvision and the community's checkpoints, freezing, pretrained weights."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from urllib.error import URLError
@@ -226,6 +227,19 @@ def test_exact_upsampling_puts_each_value_on_its_pixel(size: tuple[int, int], st
     upsample = DeepLab(2, exact_upsampling=True).upsample
     result = upsample(torch.from_numpy(small)[None, None], torch.empty(1, 1, *size), stride)
     np.testing.assert_allclose(result[0, 0], expected, atol=1e-12)
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_exact_upsampling_can_be_compiled_for_training() -> None:
+    """In channels-last memory, as training has it: compiled, the gradient of F.pad's "replicate" fails there."""
+    upsample = DeepLab(2, exact_upsampling=True).upsample
+    gradients = []
+    for function in (upsample, torch.compile(upsample)):
+        torch.manual_seed(0)
+        x = torch.randn(2, 8, 5, 4).contiguous(memory_format=torch.channels_last).requires_grad_()
+        function(x.relu(), torch.empty(2, 1, 20, 16), 4).square().sum().backward()
+        gradients.append(x.grad)
+    torch.testing.assert_close(*gradients)
 
 
 @torch.no_grad()

@@ -100,7 +100,6 @@ def step_seconds(
         loader.loader.sampler.epoch += 1
         run_epoch(model, loader, loss_fn, precision, procs, "benchmark", updates)
 
-    torch.backends.cudnn.benchmark = True  # as train.py has it
     epoch()
     values, alone, waits = [], [], []
     for _ in range(s.repeats):  # in turn, so that both see the machine alike

@@ -89,6 +89,18 @@ def network_input(images: torch.Tensor) -> torch.Tensor:
     return images.permute(0, 3, 1, 2).float().div_(255)
 
 
+def highest_class(logits: np.ndarray) -> np.ndarray:
+    """The class of each pixel, uint8 (h, w), of `logits`, float (C, h, w): `argmax` in a quarter of its time.
+
+    NumPy's own takes pixel by pixel along the axis that lies furthest apart in memory.
+    """
+    highest, classes = logits[0].copy(), np.zeros(logits.shape[1:], np.uint8)
+    for k in range(1, len(logits)):
+        np.copyto(classes, np.uint8(k), where=logits[k] > highest)
+        np.maximum(highest, logits[k], out=highest)
+    return classes
+
+
 def unletterbox_classes(logits: torch.Tensor | np.ndarray, placement: Placement, size: tuple[int, int]) -> np.ndarray:
     """The classes, uint8 (H, W), at the image's own `size`: argmax of the bilinearly upsampled `logits`.
 
@@ -101,7 +113,7 @@ def unletterbox_classes(logits: torch.Tensor | np.ndarray, placement: Placement,
     if isinstance(logits, torch.Tensor):
         logits = logits.detach().float().cpu().numpy()
     logits = logits[:, top:top + height, left:left + width]
-    coarse = logits.argmax(0).astype(np.uint8)
+    coarse = highest_class(logits)
     mask = np.empty(size, np.uint8)
     columns = [(x, _linear_weights(x, min(x + TILE, size[1]), size[1], width)) for x in range(0, size[1], TILE)]
     for y in range(0, size[0], TILE):

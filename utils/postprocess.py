@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from utils.boxes import object_boxes
+from utils.letterbox import highest_class
 
 # How `split_touching` tells two things from one; chosen on real sheets.
 LEVELS = np.arange(1.5, 6.6)  # margins between the highest logit and the second
@@ -32,7 +33,7 @@ def drop_unsure(logits: np.ndarray, min_confidence: float) -> np.ndarray:
     """
     if not min_confidence:
         return logits
-    classes, result = logits.argmax(0), logits
+    classes, result = highest_class(logits), logits
     for box in object_boxes(classes):
         inside, values = classes[box], logits[(slice(None), *box)]
         highest = values.max(0)
@@ -61,7 +62,7 @@ def join_strips(logits: np.ndarray) -> np.ndarray:
     of one class inside the hull of a long object of another are one strip when they fill most of a long rectangle; what
     that object or the background has of it becomes theirs. A copy where anything changes.
     """
-    classes, result = logits.argmax(0), logits
+    classes, result = highest_class(logits), logits
     for box in object_boxes(classes):
         inside = classes[box]
         for a in np.unique(inside[inside > 0]):
@@ -125,7 +126,7 @@ def split_touching(logits: np.ndarray) -> np.ndarray:
     stains make the network less sure in places too, but not along a line from edge to edge. The line is a pixel of
     `logits` wide. A copy where anything changes.
     """
-    classes, result = logits.argmax(0), logits
+    classes, result = highest_class(logits), logits
     for box in object_boxes(classes):
         for k in np.unique(classes[box][classes[box] > 0]):
             own = (classes[box] == k).view(np.uint8)
