@@ -81,6 +81,16 @@ def test_touching_labels_are_parted(boxes: tuple, class_id: int) -> None:
     np.testing.assert_array_equal(logits, before)
 
 
+def test_what_the_line_cuts_off_is_no_label() -> None:
+    """A piece nearer to the left label, with a slit between them, is one with the right one."""
+    logits = labels(*ROW)
+    logits[1, 20:27, 85:90] = 0
+    logits[1, 20:26, 86:90] = 7
+    assert len(components(logits.argmax(0))) == 1
+    left, right = components(split_touching(logits).argmax(0))
+    assert left[20:60, 30:84].all() and right[20:60, 91:150].all()
+
+
 @pytest.mark.parametrize("size", [(120, 200), (190, 317), (700, 1167)])
 def test_parted_labels_stay_apart_at_the_size_of_the_sheet(size: tuple[int, int]) -> None:
     mask = unletterbox_classes(split_touching(labels(*STAIRS)), Placement(0, 0, 120, 200), size)

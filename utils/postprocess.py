@@ -144,7 +144,10 @@ def split_touching(logits: np.ndarray) -> np.ndarray:
 
 
 def _lines(values: np.ndarray, own: np.ndarray) -> np.ndarray | None:
-    """The pixels between the things that the object `own`, bool (h, w), consists of; None for a single one."""
+    """The pixels between the things that the object `own`, bool (h, w), consists of; None for a single one.
+
+    With them goes what they cut off: each thing is one connected component of the rest.
+    """
     second, highest = np.partition(values, -2, axis=0)[-2:]
     margin = highest - second
     things, waiting, count = np.zeros(own.shape, np.int32), [own], 0
@@ -156,7 +159,13 @@ def _lines(values: np.ndarray, own: np.ndarray) -> np.ndarray | None:
             things[part] = count
         else:
             waiting += [parts == index for index in range(1, parts.max() + 1)]
-    return _between(things) if count > 1 else None
+    if count == 1:
+        return None
+    line = _between(things)
+    for index in range(1, count + 1):  # what the line cuts off from a thing is none itself
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(((things == index) & ~line).view(np.uint8), connectivity=8)
+        line |= (labels > 0) & (labels != 1 + stats[1:, cv2.CC_STAT_AREA].argmax())
+    return line
 
 
 def _parts(margin: np.ndarray, own: np.ndarray) -> np.ndarray | None:
