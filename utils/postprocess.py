@@ -144,9 +144,9 @@ def split_touching(logits: np.ndarray) -> np.ndarray:
 
 
 def _lines(values: np.ndarray, own: np.ndarray) -> np.ndarray | None:
-    """The pixels between the things that the object `own`, bool (h, w), consists of; None for a single one.
+    """What of the object `own`, bool (h, w), connected, is none of the things it consists of; None for a single one.
 
-    With them goes what they cut off: each thing is one connected component of the rest.
+    That are lines between them, and what these cut off: each thing is one connected component.
     """
     second, highest = np.partition(values, -2, axis=0)[-2:]
     margin = highest - second
@@ -158,18 +158,21 @@ def _lines(values: np.ndarray, own: np.ndarray) -> np.ndarray | None:
             count += 1
             things[part] = count
         else:
-            waiting += [parts == index for index in range(1, parts.max() + 1)]
+            waiting += [_largest(parts == index) for index in range(1, parts.max() + 1)]
     if count == 1:
         return None
-    line = _between(things)
-    for index in range(1, count + 1):  # what the line cuts off from a thing is none itself
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(((things == index) & ~line).view(np.uint8), connectivity=8)
-        line |= (labels > 0) & (labels != 1 + stats[1:, cv2.CC_STAT_AREA].argmax())
-    return line
+    apart = np.where(_between(things), 0, things)
+    return own & ~np.any([_largest(apart == index) for index in range(1, count + 1)], axis=0)
+
+
+def _largest(part: np.ndarray) -> np.ndarray:
+    """The largest connected component of `part`, bool (h, w), which is not empty."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(part.view(np.uint8), connectivity=8)
+    return labels == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()
 
 
 def _parts(margin: np.ndarray, own: np.ndarray) -> np.ndarray | None:
-    """`own`, bool (h, w), as 1 to n for each of its parts, int32, 0 elsewhere; None where it has no two."""
+    """`own`, bool (h, w), connected, as 1 to n for each of its parts, int32, 0 elsewhere; None where it has no two."""
     area, whole = np.count_nonzero(own), _fill(own)
     for level in LEVELS:
         _, labels, stats, _ = cv2.connectedComponentsWithStats(((margin > level) & own).view(np.uint8), connectivity=4)
