@@ -67,6 +67,8 @@ def main(settings: config.Settings) -> int:
     for name in ("repeats", "drawn", "sheets", "steps"):
         if getattr(s, name) < 1:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be 1 or more.", 2)
+    if s.num_workers < 0:
+        raise UserError(f"num_workers is {s.num_workers}: it has to be 0 or more.", 2)
     if s.dataset:
         data = VocDataset(Path(s.dataset).parent, Path(s.dataset).name)
         images = data.images()

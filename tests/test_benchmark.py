@@ -78,10 +78,12 @@ def test_a_data_set_of_your_own(tmp_path, here, capsys):
         benchmark.main(settings(tmp_path, dataset=str(folder)))
 
 
-@pytest.mark.parametrize("name", ["repeats", "drawn", "sheets", "steps"])
-def test_settings_that_do_not_fit(tmp_path, name):
-    with pytest.raises(UserError, match=f"{name} is 0: it has to be 1 or more"):
-        benchmark.main(settings(tmp_path, **{name: 0}))
+@pytest.mark.parametrize(("name", "lowest"), [
+    ("repeats", 1), ("drawn", 1), ("sheets", 1), ("steps", 1), ("num_workers", 0),
+])
+def test_settings_that_do_not_fit(tmp_path, name, lowest):
+    with pytest.raises(UserError, match=f"{name} is {lowest - 1}: it has to be {lowest} or more"):
+        benchmark.main(settings(tmp_path, **{name: lowest - 1}))
 
 
 def test_sheets_are_drawn_once_scaled_and_linked(tmp_path):

@@ -120,8 +120,8 @@ def split_touching(logits: np.ndarray) -> np.ndarray:
 
     Labels and charts lie edge to edge, and the mask shows them as one object. Between them the network is less sure.
     Where an object falls apart when only pixels above some margin (highest minus second logit) are kept, its parts are
-    nearly rectangles, and nearly all of the line between them is a valley that much deeper than either, it is taken for
-    that many things. Each pixel goes to the part that it is reached from first as the margin falls (watershed by
+    nearly rectangles, and most of the line between them is a valley much deeper than either, it is taken for that many
+    things. Each pixel goes to the part that it is reached from first as the margin falls (watershed by
     flooding: Vincent & Soille 1991, doi 10.1109/34.87344); the parts themselves may be split further. Writing and
     stains make the network less sure in places too, but not along a line from edge to edge. The line is a pixel of
     `logits` wide. A copy where anything changes.
@@ -146,7 +146,7 @@ def split_touching(logits: np.ndarray) -> np.ndarray:
 def _lines(values: np.ndarray, own: np.ndarray) -> np.ndarray | None:
     """What of the object `own`, bool (h, w), connected, is none of the things it consists of; None for a single one.
 
-    That are lines between them, and what these cut off: each thing is one connected component.
+    That is lines between them, and what these cut off: each thing is one connected component.
     """
     second, highest = np.partition(values, -2, axis=0)[-2:]
     margin = highest - second
