@@ -287,6 +287,17 @@ def test_layout_puts_a_card_right_beside_another() -> None:
     assert layout.beside(30, 2, other) is None
 
 
+def test_layout_laps_a_card_over_another_a_little() -> None:
+    kit = make_kit(7)
+    canvas = Canvas(np.full((400, 400, 3), 240, np.uint8), 20.0)
+    other = (8.0, 8.0, 4.0, 3.0)
+    for _ in range(20):
+        layout = compose.Layout(kit, (0, 0, 20, 20), plants.grow(kit, canvas, (0, 0, 20, 20)))
+        layout.taken.append((other, 1.0))
+        box = layout.beside(3, 2, other, lap=True)
+        assert box is not None and 0 < intersection(box, other) <= 0.26 * 3 * 2
+
+
 def intersection(a: compose.Box, b: compose.Box) -> float:
     """The area of two boxes' intersection, in cm2."""
     return max(0.0, min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])) * max(

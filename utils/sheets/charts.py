@@ -255,7 +255,7 @@ def pair(kit: Kit) -> Card:
 
 def chart(kit: Kit) -> Card:
     """A random colour chart for a place on or beside the sheet."""
-    return kit.pick((checker, two_rows, mini, palette, wedge, long_chart, pair), (13, 2, 2, 2, 1.5, 1.5, 1))(kit)
+    return kit.pick((checker, two_rows, mini, palette, wedge, long_chart, pair), (13, 2, 2, 2, 1.5, 1.5, 2))(kit)
 
 
 def long_chart(kit: Kit) -> Card:

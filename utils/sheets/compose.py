@@ -27,9 +27,9 @@ STRIPS: tuple[tuple[tuple[Maker, ...], float], ...] = (
     ((scales.block_card,), 1.5), ((scales.tick_ruler,), 6), ((rulers.edge_ruler,), 2.5),
     ((rulers.clear_ruler,), 1), ((scales.tick_ruler, charts.two_rows), 1),
     ((scales.border_scale,), 1), ((distractors.nameplate, scales.border_scale), 1.5),
-    ((charts.pair, scales.box_ruler), 2), ((scales.box_ruler, charts.pair), 2), ((charts.pair,), 2),
+    ((charts.pair, scales.box_ruler), 2), ((scales.box_ruler, charts.pair), 2), ((charts.pair,), 3),
     ((charts.checker, scales.box_ruler), 2), ((charts.grey_scale, charts.checker, scales.box_ruler), 0.7),
-    ((charts.wedge, scales.box_ruler), 0.7), ((charts.checker,), 1), ((scales.patch_card,), 1.2),
+    ((charts.wedge, scales.box_ruler), 0.7), ((charts.checker,), 1), ((scales.patch_card,), 2),
     ((distractors.nameplate,), 0.7), ((distractors.plain_strip, scales.box_ruler), 0.6),
     ((distractors.plain_strip,), 1.2),
 )
@@ -52,17 +52,22 @@ class Layout:
                 worst = max(worst, weight * wide * tall / min(box[2] * box[3], other[2] * other[3]))
         return worst
 
-    def beside(self, width: float, height: float, other: Box) -> Box | None:
-        """A box right beside `other`, with hardly a gap, flush or nearly so; None if there is no room."""
+    def beside(self, width: float, height: float, other: Box, lap: bool = False) -> Box | None:
+        """A box right beside `other`, with hardly a gap, flush or nearly so; None if there is no room.
+
+        lap: the two lie a little over each other instead.
+        """
         x, y, wide, tall = other
         shift = self.kit.rng.normal(0, 0.4) if self.kit.chance(0.6) else self.kit.rng.uniform(-2, 2)
         for side in self.kit.rng.permutation(4):
             gap = self.kit.rng.uniform(0.03, 0.4)
+            if lap:
+                gap = -self.kit.rng.uniform(0.05, 0.25) * min(width, height, wide, tall)
             box = ((x + shift, y - height - gap, width, height), (x + shift, y + tall + gap, width, height),
                    (x - width - gap, y + shift, width, height), (x + wide + gap, y + shift, width, height))[side]
             inside = box[0] >= self.area[0] and box[1] >= self.area[1] and (
                 box[0] + width <= self.area[0] + self.area[2] and box[1] + height <= self.area[1] + self.area[3])
-            if inside and self.overlap(box) == 0:
+            if inside and self.overlap(box) <= (0.26 if lap else 0):
                 self.taken.append((box, 1.0))
                 return box
         return None
@@ -202,7 +207,8 @@ def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool
         if kit.chance(0.05):
             card = card.turned(kit.pick((1, 3)))
         spots = LOW if index == 0 else CORNERS + ((1.0, 0.8), (0.0, 0.85), (1.0, 0.7), (0.6, 1.0)) + ANYWHERE[:3]
-        box = layout.beside(card.width, card.height, placed[-1]) if placed and kit.chance(0.45) else None
+        near = placed and kit.chance(0.5)
+        box = layout.beside(card.width, card.height, placed[-1], kit.chance(0.25)) if near else None
         tilt = rng.normal(0, 0.5 if box else 1.0)
         if box is None:
             box = layout.find(card.width, card.height, spots, 0.3 if kit.chance(0.2) else 0.0)

@@ -87,6 +87,20 @@ def letter(kit: Kit, color: Color) -> Card:
     return card
 
 
+def typed_strip(kit: Kit, color: Color) -> Card:
+    """A line or two, typed or printed, cut out close around the words."""
+    size, lines = kit.rng.uniform(0.26, 0.5), int(kit.pick((1, 2), (3, 1)))
+    tone, kind = ink(kit), kit.pick(("mono", "serif", "sans"), (3, 2, 1))
+    margin = kit.rng.uniform(0.1, 0.5)
+    card = paper(kit, kit.rng.uniform(3, 9), lines * size * 1.3 + 2 * margin, color)
+    for index in range(lines):
+        text = kit.pick((words.species(kit), words.title(kit), kit.pick(words.PERSON), words.phrase(kit, 4),
+                         f"No. {words.number(kit, 6)}"))
+        printed(kit, card, text.upper() if kit.chance(0.4) else text, card.width / 2, margin + index * size * 1.3, size,
+                tone, kind, align=0.5, limit=card.width - 0.3)
+    return card
+
+
 def number_tag(kit: Kit, color: Color) -> Card:
     """A very small paper with a number or one or two words, sometimes in a frame."""
     card = paper(kit, kit.rng.uniform(1.5, 4.5), kit.rng.uniform(0.7, 1.8), color)
@@ -192,7 +206,7 @@ def tag(kit: Kit, color: Color) -> Card:
     """A tie-on tag: a small card with clipped corners, a hole and its string; only the card is Label."""
     rng = kit.rng
     width, height = rng.uniform(3.0, 6.5), rng.uniform(1.8, 3.2)
-    ground = color if kit.chance(0.5) else vary(rng, kit.pick(((222, 200, 152), (236, 224, 196), (240, 240, 236))), 6)
+    ground = color if kit.chance(0.5) else vary(rng, kit.pick(((222, 200, 152), (236, 224, 196), (240, 240, 236), (208, 208, 200))), 6)
     card = paper(kit, width + 2, height, ground)  # the string takes two centimetres at the left
     cut = height * rng.uniform(0.15, 0.35)
     outline = np.array([(2 + cut, 0), (width + 2, 0), (width + 2, height), (2 + cut, height), (2, height - cut),
@@ -209,7 +223,7 @@ def tag(kit: Kit, color: Color) -> Card:
     card.image[string.image[..., 0] > 127] = vary(rng, kit.pick(((230, 226, 214), (170, 150, 110), (120, 30, 30))), 8)
     card.alpha = np.maximum(card.alpha, string.image[..., 0])
     hand = Hand.random(kit)
-    for row in np.linspace(0.35, 0.85, int(rng.integers(0, 4))):
+    for row in np.linspace(0.35, 0.85, int(kit.pick(range(4), (2, 1, 1, 1)))):
         handwritten(kit, card, hand, 3.0, height * row, 0.2, (width - 1.4) * rng.uniform(0.5, 1.0))
     return card
 
@@ -241,7 +255,7 @@ def boxed(kit: Kit, color: Color) -> Card:
 
 KINDS: tuple[tuple[Callable[[Kit, Color], Card], float], ...] = (
     (collection, 10), (form, 5), (slip, 8), (letter, 2), (number_tag, 1.5), (type_label, 1), (map_label, 0.7),
-    (table, 0.5), (signs, 1), (blank, 1.4), (half_blank, 3.5), (tag, 1.4), (boxed, 1.0),
+    (table, 0.5), (signs, 1), (blank, 1.6), (half_blank, 3.5), (tag, 2.2), (boxed, 1.0), (typed_strip, 2.5),
 )
 MAIN = (collection, form, signs, letter, half_blank)
 

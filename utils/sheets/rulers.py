@@ -36,8 +36,8 @@ def ticks(kit: Kit, card: Card, box: Sequence[float], color: Color, downwards: b
           unit: float = 1.0, numbers: float = 0.35) -> None:
     """Draws a graduation into the box (x, y, width, height in cm).
 
-    Long marks every `unit` cm with numbers of size `numbers` cm, short ones every `step`; `downwards`: the marks
-    start at the top of the box.
+    Long marks every `unit` cm with numbers of size `numbers` cm (0: none), short ones every `step`; `downwards`: the
+    marks start at the top of the box.
     """
     x, y, width, height = box
     count = int(width / step + 1e-6)
@@ -48,7 +48,8 @@ def ticks(kit: Kit, card: Card, box: Sequence[float], color: Color, downwards: b
         length = height * share
         card.rect(x + index * step - thin / 2, y if downwards else y + height - length, thin, length, color)
     top = y + height * 1.05 if downwards else y - numbers * 1.25
-    printed_row(kit, card, range_text(0, count // each), x, each * step, top, numbers, color)
+    if numbers:
+        printed_row(kit, card, range_text(0, count // each), x, each * step, top, numbers, color)
 
 
 def graduated(kit: Kit, length: float, height: float, ground: Color, ink: Color) -> Card:
@@ -133,17 +134,19 @@ def slip(kit: Kit) -> Card:
     height = rng.uniform(0.9, 3.0)
     single = kit.chance(0.45)
     length = float(kit.pick((5, 10, 10)))
-    card = Card(length + rng.uniform(1.0, 4.0), height, kit.scale, vary(rng, (240, 239, 234), 6))
+    card = Card(length + rng.uniform(1.0, 4.0), height, kit.scale,
+                vary(rng, kit.pick(((240, 239, 234), (222, 220, 210), (216, 220, 222)), (3, 1, 1)), 6))
     ink = vary(rng, (40, 40, 42), 12)
     line = max(0.03, 1.1 / kit.scale)
     left, middle = 0.6, height * 0.45
     if single:
         length = card.width - 2.4
         card.rect(left, middle, length, line * 1.5, ink)
-        for x in (left, left + length):
+        size = rng.uniform(0.35, 0.6)
+        for x in (left, left + length)[:2 if kit.chance(0.7) else 0]:
             card.rect(x, middle - 0.12, line, 0.3, ink)
-        printed(kit, card, kit.pick(("5 cm", "10 cm", "1 cm", "2 in.")), left + length + 0.25, middle - 0.3, 0.6, ink,
-                "sans")
+        printed(kit, card, kit.pick(("5 cm", "10 cm", "1 cm", "2 in.")), left + length + 0.25, middle - size / 2, size,
+                ink, "sans")
     else:
         tall = height * 0.3
         card.rect(left, middle - tall, length, tall, ink, line)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from utils.sheets import words
-from utils.sheets.charts import CHECKER, patches, round_corners, toned
+from utils.sheets.charts import CHECKER, MAKERS, patches, round_corners, toned
 from utils.sheets.draw import Card, Color, Kit, vary
 from utils.sheets.emblems import logo
 from utils.sheets.rulers import BLACK, WHITE, clear_ruler, range_text, slip, tick_ruler, ticks
@@ -189,7 +189,16 @@ def patch_card(kit: Kit) -> Card:
     card = Card(columns * step + rng.uniform(0.3, 3.5), rows * step + edge + 0.15, kit.scale, vary(rng, WHITE, 5))
     colors = toned(kit, [(CHECKER + ((225, 225, 225),))[int(index)] for index in rng.integers(0, 25, rows * columns)])
     patches(card, colors, columns, (0.15, 0.1, columns * step, rows * step), step * rng.uniform(0.15, 0.3))
-    ticks(kit, card, (0.15, card.height - 0.22, card.width - 0.4, 0.2), (60, 60, 60), False, 0.1, 1.0, 0.24)
+    ticks(kit, card, (0.15, card.height - 0.22, card.width - 0.4, 0.2), (60, 60, 60), False, 0.1, 1.0,
+          kit.pick((0.24, 0.0)))
+    free = columns * step + 0.3
+    if rows > 1 and card.width - free > 1.2:  # a cross to focus on, and the maker's name up the end
+        middle = ((free + card.width) / 2, rows * step * 0.35)
+        card.rect(middle[0] - 0.4, middle[1], 0.8, 0.05, BLACK)
+        card.rect(middle[0], middle[1] - 0.4, 0.05, 0.8, BLACK)
+        name = Card(rows * step * 0.45, 0.7, kit.scale, card.image[0, -1])
+        printed(kit, name, kit.pick(MAKERS), 0.05, 0.1, 0.5, BLACK, "sans", limit=name.width - 0.1)
+        card.put(name.turned(kit.pick((1, 3))), middle[0] - 0.35, rows * step * 0.52)
     card.mark("_ignore_")
     card.mark("Scale", (0, card.height - edge + 0.05, card.width, edge - 0.05))
     card.mark("Color chart", (0.12, 0.08, columns * step + 0.06, rows * step + 0.04))
@@ -224,4 +233,4 @@ def border_scale(kit: Kit) -> Card:
 def scale(kit: Kit) -> Card:
     """A random scale for a place on the sheet or beside it."""
     kinds = (box_ruler, tick_ruler, clear_ruler, slip, block_card, checkered, patch_ruler, patch_card)
-    return kit.pick(kinds, (6, 6, 4, 2.5, 3, 1, 2, 1.2))(kit)
+    return kit.pick(kinds, (6, 6, 4, 4, 3, 1, 2, 3))(kit)
