@@ -64,6 +64,18 @@ def test_persistent_workers_get_the_new_epoch(data):
     assert not torch.equal(*seen)
 
 
+def test_workers_are_no_copies_of_this_process(data, monkeypatch):
+    expected = epoch(training_set(data), 0)
+
+    def used(*_):
+        raise RuntimeError("this process's own")
+
+    monkeypatch.setattr(dataloader, "read_sheet", used)
+    with pytest.raises(RuntimeError, match="own"):
+        epoch(training_set(data), 0)
+    assert torch.equal(epoch(training_set(data), 0, num_workers=1)[0], expected[0])
+
+
 def test_validation_sheets_come_once_in_order_and_letterboxed(data):
     dataset = SheetDataset(data, data.stems("val"), (64, 64), seed=0)
     images, masks = epoch(dataset, 7)
