@@ -199,21 +199,39 @@ def test_the_same_seed_gives_the_same_run_and_another_does_not(tmp_path):
     assert losses[0] == losses[1] != losses[2]
 
 
-def test_a_kill_leaves_a_loadable_checkpoint(folder):
-    settings = train_settings(folder, freeze_train=False, unfreeze_epoch=500).to_dict()
+def test_a_kill_leaves_a_loadable_checkpoint_and_no_workers(folder):
+    settings = train_settings(folder, freeze_train=False, unfreeze_epoch=500, num_workers=1).to_dict()
     arguments = [f"--{name}={settings[name]}" for name in (
-        "device", "num_workers", "dataset_path", "dataset", "input_shape", "model_path", "freeze_train", "unfreeze_epoch",
-        "unfreeze_batch_size", "eval_period", "save_dir", "cache_dir")]
+        "device", "num_workers", "dataset_path", "dataset", "input_shape", "model_path", "freeze_train",
+        "unfreeze_epoch", "unfreeze_batch_size", "eval_period", "save_dir", "cache_dir")]
     process = subprocess.Popen(
-        [sys.executable, "train.py", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    last = folder / "logs" / "last_epoch_weights.pth"
-    deadline = time.monotonic() + 120
-    while process.poll() is None and not last.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+        [sys.executable, "train.py", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True)
+    best = folder / "logs" / "best_epoch_weights.pth"  # written after an epoch, so both workers are at work
+    assert wait_for(lambda: best.exists() or process.poll() is not None, 120)
     time.sleep(1)
     process.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
     process.wait()
-    build_model(load_checkpoint(last))
+    build_model(load_checkpoint(folder / "logs" / "last_epoch_weights.pth"))
+    if os.name == "posix":
+        assert wait_for(lambda: not group_exists(process.pid), 60)
+
+
+def wait_for(condition, seconds):
+    """Whether `condition()` became true within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+def group_exists(leader):
+    """Whether any process of the group of `leader` is left."""
+    try:
+        os.killpg(leader, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_an_earlier_run_is_kept(folder):
@@ -401,7 +419,7 @@ def test_a_loss_that_is_not_finite_ends_the_run(folder, monkeypatch):
 
 def test_two_processes(folder):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    settings = train_settings(folder).to_dict()
+    settings = train_settings(folder, num_workers=1).to_dict()
     arguments = [f"--{name}={settings[name]}" for name in (
         "device", "num_workers", "dataset_path", "dataset", "input_shape", "model_path", "freeze_epoch",
         "unfreeze_epoch", "freeze_batch_size", "unfreeze_batch_size", "eval_period", "save_dir", "cache_dir")]

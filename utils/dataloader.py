@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from multiprocessing import get_all_start_methods, get_context
-from multiprocessing.context import BaseContext
 
 import cv2
 import numpy as np
@@ -132,20 +130,11 @@ def make_loader(dataset: SheetDataset, batch_size: int, num_workers: int, procs:
         batch_size=batch_size // procs.world_size,
         sampler=EpochSampler(len(dataset), shuffle, dataset.seed, procs.rank, procs.world_size),
         num_workers=num_workers,
-        multiprocessing_context=_worker_context() if num_workers else None,
+        multiprocessing_context="spawn" if num_workers else None,  # copies of this process would keep all its memory
         pin_memory=procs.device.type == "cuda",
         persistent_workers=num_workers > 0,
         worker_init_fn=_start_worker,
     )
-
-
-def _worker_context() -> BaseContext:
-    """How workers are started: not as copies of this process, whose memory, on a CPU gigabytes, they would keep."""
-    if "forkserver" not in get_all_start_methods():
-        return get_context("spawn")
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["cv2", "torch"])  # once for all workers
-    return context
 
 
 def _start_worker(worker: int) -> None:

@@ -67,7 +67,7 @@ class Layout:
                    (x - width - gap, y + shift, width, height), (x + wide + gap, y + shift, width, height))[side]
             inside = box[0] >= self.area[0] and box[1] >= self.area[1] and (
                 box[0] + width <= self.area[0] + self.area[2] and box[1] + height <= self.area[1] + self.area[3])
-            if inside and self.overlap(box) <= (0.26 if lap else 0):
+            if inside and self.overlap(box) <= (0.26 if lap else 0):  # a quarter at most, and rounding
                 self.taken.append((box, 1.0))
                 return box
         return None

@@ -206,7 +206,8 @@ def tag(kit: Kit, color: Color) -> Card:
     """A tie-on tag: a small card with clipped corners, a hole and its string; only the card is Label."""
     rng = kit.rng
     width, height = rng.uniform(3.0, 6.5), rng.uniform(1.8, 3.2)
-    ground = color if kit.chance(0.5) else vary(rng, kit.pick(((222, 200, 152), (236, 224, 196), (240, 240, 236), (208, 208, 200))), 6)
+    papers = ((222, 200, 152), (236, 224, 196), (240, 240, 236), (208, 208, 200))
+    ground = color if kit.chance(0.5) else vary(rng, kit.pick(papers), 6)
     card = paper(kit, width + 2, height, ground)  # the string takes two centimetres at the left
     cut = height * rng.uniform(0.15, 0.35)
     outline = np.array([(2 + cut, 0), (width + 2, 0), (width + 2, height), (2 + cut, height), (2, height - cut),
