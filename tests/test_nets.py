@@ -15,7 +15,7 @@ from torch import nn
 from torchvision.models.segmentation.deeplabv3 import ASPP as TorchvisionASPP
 
 from nets.community import from_community, is_community, to_community
-from nets.deeplabv3_plus import ASPP, DeepLab, SingleValueBatchNorm2d, fold_batchnorm
+from nets.deeplabv3_plus import ASPP, DeepLab, Dropout, SingleValueBatchNorm2d, fold_batchnorm
 from nets.mobilenetv2 import BAND, IMAGENET_MEAN, IMAGENET_STD, IMAGENET_URL, AtrousDepthwise, mobilenetv2
 from nets.xception import Block, SeparableConv2d, xception
 
@@ -187,6 +187,29 @@ def test_aspp_equals_torchvisions(rate: int) -> None:
     copy_weights(ours, reference)
     x = torch.randn(2, 32, 21, 30)
     torch.testing.assert_close(ours(x), reference(x))
+
+
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_dropout_is_pytorchs(p: float, layout: torch.memory_format) -> None:
+    """The same share kept, times the same factor, in forward and backward pass; whole channels are not favoured."""
+    x = torch.rand(2, 30, 101, 103).add_(1).to(torch.bfloat16).contiguous(memory_format=layout).requires_grad_()
+    ours, theirs = Dropout(p).train(), nn.Dropout(p).train()
+    torch.manual_seed(7)
+    y = ours(x)
+    y.sum().backward()
+    assert y.dtype == x.dtype and y.stride() == x.stride()
+    with torch.no_grad():
+        torch.testing.assert_close(y[y != 0], (x * theirs(x).div(x).amax())[y != 0])
+        torch.testing.assert_close(x.grad, torch.where(y != 0, 1 / (1 - p), 0).to(x.dtype))
+        for pixels in ((0, 2, 3), (0, 1, 3), (0, 1, 2)):  # a share in each channel, row and column
+            share, expected = (each.ne(0).float().mean(pixels) for each in (y, theirs(x)))
+            torch.testing.assert_close(share, expected, atol=0.04, rtol=0)
+        assert y.ne(0).float().mean() == pytest.approx(1 - p, abs=0.002)
+        assert torch.equal(ours.eval()(x), x)
+        torch.manual_seed(7)
+        assert torch.equal(ours.train()(x), y)
+        assert torch.equal(ours(x), y) == (p == 0)
 
 
 def test_dropout_rates_and_rates_of_aspp() -> None:
