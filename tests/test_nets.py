@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from urllib.error import URLError
@@ -252,7 +253,10 @@ def test_exact_upsampling_puts_each_value_on_its_pixel(size: tuple[int, int], st
     np.testing.assert_allclose(result[0, 0], expected, atol=1e-12)
 
 
-@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+@pytest.mark.skipif(
+    not shutil.which("g++") or not Path(sysconfig.get_path("include"), "Python.h").is_file(),
+    reason="torch.compile needs a C++ compiler and Python's headers",
+)
 def test_exact_upsampling_can_be_compiled_for_training() -> None:
     """In channels-last memory, as training has it: compiled, the gradient of F.pad's "replicate" fails there."""
     upsample = DeepLab(2, exact_upsampling=True).upsample
