@@ -135,6 +135,7 @@ def time_images(model: DeeplabV3, s: config.Settings) -> None:
 def export(model: DeeplabV3, s: config.Settings) -> None:
     """Writes onnx_path and prints how far it is from PyTorch."""
     about = {key: model.checkpoint[key] for key in ("name_classes", "colors", "input_shape", "downsample_factor")}
+    about |= {"min_confidence": model.min_confidence, "refine_objects": model.refine_objects}  # not done in the graph
     difference = export_onnx(model.model, s.onnx_path, s.onnx_opset, about)
     checked = "not checked: pip install -r requirements-extras.txt" if difference is None else (
         f"logits differ by at most {difference:.1e} from PyTorch's at two sizes")

@@ -41,6 +41,7 @@ class ColourModel:
     name_classes = NAMES
     colors = [(0, 0, 0), (200, 0, 0), (0, 0, 250)]
     device = "cpu"
+    min_confidence, refine_objects = 0.0, False
 
     def __init__(self, *arguments: object, **options: object) -> None:
         pass
@@ -433,6 +434,7 @@ def test_onnx(checkpoint, tmp_path, capsys):
         np.testing.assert_allclose(session.run(None, {"image": images.numpy()})[0], expected, atol=1e-5)
     about = session.get_modelmeta().custom_metadata_map
     assert about["name_classes"] == '["_background_", "Barcode", "Label"]' and about["input_shape"] == "[64, 64]"
+    assert about["min_confidence"] == "0.0" and about["refine_objects"] == "false"  # this checkpoint says nothing
     assert [entry.version for entry in onnx.load(path).opset_import] == [17]
     assert [file.name for file in path.parent.iterdir()] == ["model.onnx"]
 
