@@ -347,6 +347,10 @@ def test_a_pair_of_charts_is_two_that_lie_end_to_end() -> None:
         assert abs(one.sum(0).max() - other.sum(0).max()) <= 1  # as high as each other
         ends = [np.flatnonzero(mask.any(0)) for mask in (one, other)]
         assert 0 < ends[1][0] - ends[0][-1] <= 1 + 0.26 * card.scale
+        board = charts.mounted_pair(make_kit(seed))  # the same two, with dark background around them
+        ((left, top), *_), *_ = (shape.points for shape in board.shapes)
+        assert [shape.label for shape in board.shapes] == ["Color chart"] * 2 and min(left, top) > 0
+        assert (board.alpha > 127).all() and board.image[0].mean() < 128
 
 
 @pytest.mark.parametrize("kind", [scales.box_ruler, scales.checkered, scales.block_card, scales.patch_ruler,

@@ -89,18 +89,52 @@ def checker(kit: Kit) -> Card:
     return card
 
 
-def two_rows(kit: Kit, height: float = 0.0, first: bool | None = None) -> Card:
-    """Half a 24-patch card: 2 x 6 patches, the first or the last twelve. Given neither, random."""
+class Half(NamedTuple):
+    """One make of half a 24-patch card: measures in cm, and the 24 colours as it prints them.
+
+    step, gap: of the patches; top, ends: what is free above them, left and right; corner: radius; edge: a light border.
+    """
+
+    height: float
+    step: float
+    top: float
+    ends: tuple[float, float]
+    gap: float
+    ground: Color
+    colors: list[Color]
+    corner: float
+    edge: float
+    name: str
+
+
+def half(kit: Kit) -> Half:
+    """A random make: patches far apart or close, its name at one end, light cut edges."""
     rng = kit.rng
-    height = height or rng.uniform(1.8, 4.0)
-    step = height * 0.42
-    colors = toned(kit, CHECKER)
-    half = colors[:12] if (kit.chance(0.5) if first is None else first) else colors[12:]
-    end = rng.uniform(0.06, 0.3) * height
-    card = Card(6 * step + 2 * end, height, kit.scale, vary(rng, (32, 31, 32), 8))
-    patches(card, half, 6, (end, height * 0.08, 6 * step, step * 2), step * kit.pick((0.03, 0.12, 0.3)))
-    if kit.chance(0.5):
-        round_corners(card, 0.12)
+    height = rng.uniform(1.5, 4.0)
+    step = height * rng.uniform(0.36, 0.47)
+    return Half(
+        height, step, rng.uniform(0, 1) * (height - 2 * step), tuple(rng.uniform(0.03, 0.3, 2) * height),
+        step * kit.pick((0.03, 0.08, 0.15, 0.3)), vary(rng, kit.pick(((32, 31, 32), (24, 24, 46)), (2, 1)), 8),
+        toned(kit, CHECKER)[::kit.pick((1, -1))], 0.12 if kit.chance(0.3) else 0.0,
+        rng.uniform(0.02, 0.06) if kit.chance(0.3) else 0.0, kit.pick(("ColorCard.com", "COLOR TARGET", "")),
+    )
+
+
+def two_rows(kit: Kit, like: Half | None = None, first: bool | None = None) -> Card:
+    """Half a 24-patch card: 2 x 6 patches, the first or the last twelve. Given neither, random."""
+    like = like or half(kit)
+    colors = like.colors[:12] if (kit.chance(0.5) if first is None else first) else like.colors[12:]
+    card = Card(6 * like.step + sum(like.ends), like.height, kit.scale, like.ground)
+    patches(card, colors, 6, (like.ends[0], like.top, 6 * like.step, 2 * like.step), like.gap)
+    if like.name and like.ends[0] > 0.35:
+        name = Card(like.height * 0.9, like.ends[0], kit.scale, like.ground)
+        printed(kit, name, like.name, 0.1, like.ends[0] * 0.2, min(like.ends[0] * 0.5, like.height * 0.1),
+                (225, 225, 225), "sans")
+        card.put(name.turned(1), 0, like.height * 0.05)
+    if like.edge:
+        card.rect(0, 0, card.width, card.height, vary(kit.rng, (150, 150, 155), 30), like.edge)
+    if like.corner:
+        round_corners(card, like.corner)
     card.mark("Color chart")
     return card
 
@@ -236,21 +270,37 @@ def palette(kit: Kit) -> Card:
     return card
 
 
-def pair(kit: Kit) -> Card:
-    """Two charts end to end: the halves of a 24-patch card, or control patches and a grey scale of one make."""
-    if kit.chance(0.55):
-        height, first = kit.rng.uniform(1.5, 4.0), kit.chance(0.5)
-        one, other = two_rows(kit, height, first), two_rows(kit, height, not first)
+def pair(kit: Kit, below: Color | None = None) -> Card:
+    """Two charts end to end: the halves of a 24-patch card, or control patches and a grey scale, of one make.
+
+    below: what may be seen between them; None: random.
+    """
+    if kit.chance(0.6):
+        make, first = half(kit), kit.chance(0.5)
+        one, other = two_rows(kit, make, first), two_rows(kit, make, not first)
+        ground = make.ground
     else:
         like = strip(kit)
         one, other = control_strip(kit, like), grey_scale(kit, like)
+        ground = like.ground
         if kit.chance(0.5):
             one, other = other, one
     gap = 0.0 if kit.chance(0.4) else kit.rng.uniform(0.0, 0.25)
-    card = Card(one.width + gap + other.width, one.height, kit.scale, one.image[-1, one.image.shape[1] // 2])
+    below = below or kit.pick((vary(kit.rng, ground, 20), (8, 8, 8), vary(kit.rng, (190, 190, 185), 20)), (3, 2, 1))
+    card = Card(one.width + gap + other.width, one.height, kit.scale, below)
     card.put(one, 0, 0)
     card.put(other, one.width + gap, 0)
     return card
+
+
+def mounted_pair(kit: Kit) -> Card:
+    """A pair of charts on a dark board that is larger than they are."""
+    color = vary(kit.rng, (52, 52, 54), 22)
+    charts = pair(kit, below=color)
+    left, right, top, bottom = kit.rng.uniform(0.05, 0.8, 4)
+    board = Card(charts.width + left + right, charts.height + top + bottom, kit.scale, color)
+    board.put(charts, left, top)
+    return board
 
 
 def chart(kit: Kit) -> Card:

@@ -28,6 +28,7 @@ STRIPS: tuple[tuple[tuple[Maker, ...], float], ...] = (
     ((rulers.clear_ruler,), 1), ((scales.tick_ruler, charts.two_rows), 1),
     ((scales.border_scale,), 1), ((distractors.nameplate, scales.border_scale), 1.5),
     ((charts.pair, scales.box_ruler), 2), ((scales.box_ruler, charts.pair), 2), ((charts.pair,), 3),
+    ((charts.mounted_pair, scales.box_ruler), 1), ((scales.box_ruler, charts.mounted_pair), 1),
     ((charts.checker, scales.box_ruler), 2), ((charts.grey_scale, charts.checker, scales.box_ruler), 0.7),
     ((charts.wedge, scales.box_ruler), 0.7), ((charts.checker,), 1), ((scales.patch_card,), 2),
     ((distractors.nameplate,), 0.7), ((distractors.plain_strip, scales.box_ruler), 0.6),
