@@ -36,8 +36,8 @@ class Dropout(nn.Dropout):
     """Dropout that costs little on a CPU, where PyTorch draws one number after the other for each value.
 
     In training there, 64 random bits serve four values: each is kept where 16 of them, as a number, are below a limit
-    (the probability is right to 1 / 65536, and what is kept is scaled by it exactly). The two of the decoder took 233
-    of 1370 ms of a training step (4 x 512 x 512, two cores), and take 35.
+    (the probability is right to 1 / 65536, and what is kept is scaled by it exactly). A training step of 4 x 512 x 512
+    took 1.37 s on two cores with PyTorch's dropout, and takes 1.13 s.
     """
 
     def forward(self, x: Tensor) -> Tensor:

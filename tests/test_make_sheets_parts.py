@@ -11,7 +11,7 @@ import zxingcpp
 
 from utils.polygons import fill_polygon
 from utils.sheets import barcodes, camera, charts, compose, distractors, emblems, labels, paper, plants, rulers
-from utils.sheets import scales, stationery, write
+from utils.sheets import scales, stationery, strips, write
 from utils.sheets.draw import Canvas, Card, Kit, Shape
 from utils.sheets.fonts import find_fonts
 from utils.sheets.strokes import Drawing
@@ -328,7 +328,7 @@ def test_labels_are_marked_whole_unless_torn() -> None:
         assert overlap(filled(card.shapes[0], card.alpha.shape), card.alpha > 127) > 0.9
 
 
-@pytest.mark.parametrize("kind", [charts.checker, charts.two_rows, charts.mini, charts.control_strip, charts.grey_scale,
+@pytest.mark.parametrize("kind", [charts.checker, charts.two_rows, charts.mini, strips.control_strip, strips.grey_scale,
                                   charts.palette, charts.wedge])
 def test_each_chart_is_one_card_of_patches(kind: Callable) -> None:
     for seed in range(4):

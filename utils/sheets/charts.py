@@ -1,57 +1,18 @@
-"""Colour charts: 24-patch cards, mini cards, two-row strips, control patches, grey scales and random palettes.
+"""Colour charts: 24-patch cards, their halves, mini cards, wedges, random palettes, and pairs of charts.
 
-Every card is drawn lying (its long side across) and is class Color chart from edge to edge.
+Every card is drawn lying (its long side across). A chart is class Color chart from edge to edge.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from utils.sheets.draw import Card, Color, Kit, vary
-from utils.sheets.text import printed, printed_row
-
-# sRGB of the usual 24 patches (dark skin ... black), the published mean of the ColorChecker Classic.
-CHECKER: tuple[Color, ...] = (
-    (115, 82, 68), (194, 150, 130), (98, 122, 157), (87, 108, 67), (133, 128, 177), (103, 189, 170),
-    (214, 126, 44), (80, 91, 166), (193, 90, 99), (94, 60, 108), (157, 188, 64), (224, 163, 46),
-    (56, 61, 150), (70, 148, 73), (175, 54, 60), (231, 199, 31), (187, 86, 149), (8, 133, 161),
-    (243, 243, 242), (200, 200, 200), (160, 160, 160), (122, 122, 121), (85, 85, 85), (52, 52, 52),
-)
-CONTROL: tuple[Color, ...] = ((40, 30, 110), (0, 140, 200), (0, 130, 70), (250, 225, 0), (215, 20, 40), (210, 20, 120),
-                              (252, 252, 252), (70, 45, 45), (20, 20, 20))
-NAMES = "Blue Cyan Green Yellow Red Magenta White 3/Color Black".split()
-MAKERS = ("Kolora", "CHROMEL", "Tonalux", "Farbex")
-
-
-def toned(kit: Kit, colors: Sequence[Color]) -> list[Color]:
-    """`colors` as another print of the chart shows them: more or less saturated, faded or dark, or all grey."""
-    value = np.array(colors, np.float64)
-    grey = value.mean(1, keepdims=True)
-    saturation = 0.0 if kit.chance(0.03) else kit.rng.uniform(0.75, 1.35)
-    value = (grey + (value - grey) * saturation) * kit.rng.uniform(0.8, 1.1) + kit.rng.normal(0, 4, value.shape)
-    return [tuple(int(channel) for channel in color) for color in np.clip(value, 3, 254)]
-
-
-def patches(card: Card, colors: Sequence[Color], columns: int, box: Sequence[float], gap: float) -> None:
-    """Paints `colors` row by row as a grid of patches into `box` (x, y, width, height in cm), `gap` cm apart."""
-    x, y, width, height = box
-    step_y, step_x = height / -(-len(colors) // columns), width / columns
-    for index, color in enumerate(colors):
-        row, column = divmod(index, columns)
-        card.rect(x + column * step_x + gap / 2, y + row * step_y + gap / 2, step_x - gap, step_y - gap, color)
-
-
-def round_corners(card: Card, radius: float) -> None:
-    """Cuts the corners of a card to quarter circles of `radius` cm."""
-    r = max(1, round(radius * card.scale))
-    quarter = np.zeros((r, r), np.uint8)
-    cv2.circle(quarter, (r, r), r, 255, -1, cv2.LINE_AA)
-    card.alpha[:r, :r], card.alpha[:r, -r:] = quarter, quarter[:, ::-1]
-    card.alpha[-r:, :r], card.alpha[-r:, -r:] = quarter[::-1], quarter[::-1, ::-1]
+from utils.sheets.patches import CHECKER, CONTROL, patches, round_corners, toned
+from utils.sheets.strips import control_strip, grey_scale, strip
+from utils.sheets.text import printed
 
 
 def checker(kit: Kit) -> Card:
@@ -159,77 +120,6 @@ def mini(kit: Kit) -> Card:
     patches(card, toned(kit, colors), columns, box, step * rng.uniform(0.0, 0.12))
     if kit.chance(0.6):
         round_corners(card, height * 0.05)
-    card.mark("Color chart")
-    return card
-
-
-def heading(kit: Kit, card: Card, name: str, head: float, ink: Color) -> None:
-    """Prints a maker and the chart's name into a strip's head (cm high), sometimes with ticks along its edge."""
-    text = f"{kit.pick(MAKERS)} {name}"
-    printed(kit, card, text, card.width * kit.pick((0.03, 0.03, 0.4)), head * 0.15, min(0.8, head * 0.38), ink, "sans")
-    if kit.chance(0.4):
-        for index in range(int(card.width * 5)):
-            card.rect(index / 5, 0, 0.03, 0.08 if index % 5 else 0.16, ink)
-
-
-class Strip(NamedTuple):
-    """Measures in cm of a long strip: its head, where it is lettered, above its patches."""
-
-    width: float
-    head: float
-    tall: float
-    ground: Color
-
-
-def strip(kit: Kit) -> Strip:
-    """The measures of a random long strip."""
-    rng = kit.rng
-    head = rng.uniform(0.9, 2.6) if kit.chance(0.65) else rng.uniform(0, 0.3)
-    ground = kit.pick(((22, 22, 24), (92, 86, 90), (136, 134, 134), (60, 64, 70)), (3, 3, 2, 1))
-    return Strip(rng.uniform(16, 22), head, rng.uniform(1.4, 3.4), vary(rng, ground, 8))
-
-
-def control_strip(kit: Kit, like: Strip | None = None) -> Card:
-    """A long strip with a row of full and a row of half tones, with the colours' names above them."""
-    rng = kit.rng
-    width, head, tall, ground = like or strip(kit)
-    card = Card(width, head + tall, kit.scale, ground)
-    solid = toned(kit, CONTROL)
-    tints = [tuple(int(255 - (255 - channel) * rng.uniform(0.3, 0.45)) for channel in color) for color in solid]
-    left, right = rng.uniform(0, 0.8), rng.uniform(0, 0.8)
-    rows = tints + solid if kit.chance(0.7) else solid
-    box = (left, head, width - left - right, tall * rng.uniform(0.88, 1.0))
-    patches(card, rows, len(solid), box, rng.choice([0.0, 0.03]))
-    if head > 0.8:
-        ink = (235, 235, 235) if kit.chance(0.6) else (18, 18, 18)
-        heading(kit, card, "Color Control Patches", head, ink)
-        step = (width - left - right) / len(CONTROL)
-        printed_row(kit, card, NAMES, left + step / 2, step, head - 0.55, 0.34, ink)
-    card.mark("Color chart")
-    return card
-
-
-def grey_scale(kit: Kit, like: Strip | None = None) -> Card:
-    """A long strip with a row of greys."""
-    rng = kit.rng
-    width, head, tall, ground = like or strip(kit)
-    card = Card(width, head + tall, kit.scale, ground)
-    steps = int(rng.integers(6, 21))
-    levels = 250 * np.linspace(1, 0.04, steps) ** rng.uniform(0.8, 1.8)
-    tint = rng.normal(0, 3, 3)
-    greys = [tuple(int(channel) for channel in np.clip(level + tint, 3, 253)) for level in levels]
-    patches(card, greys, steps, (0.2, head, width - 0.4, tall * rng.uniform(0.85, 1)), 0.0)
-    if head > 0.8:
-        ink = (235, 235, 235) if kit.chance(0.6) else (18, 18, 18)
-        heading(kit, card, "Gray Scale", head, ink)
-        signs = [{0: "A", steps // 3: "M", 2 * steps // 3: "B"}.get(index, str(index)) for index in range(steps)]
-        step = (width - 0.4) / steps
-        printed_row(kit, card, signs, 0.2 + step / 2, step, head - 0.5, 0.32, ink)
-        dots = (((0, 150, 215), "C"), ((245, 215, 0), "Y"), ((215, 20, 120), "M"))
-        for index, (color, sign) in enumerate(dots[:int(rng.integers(0, 4))]):
-            x, radius = width * 0.75 + index * 1.1, min(0.4, head * 0.22)
-            card.disc(x, head * 0.33, radius, color)
-            printed(kit, card, sign, x, head * 0.33 - radius * 0.7, radius * 1.2, (250, 250, 250), "sans", align=0.5)
     card.mark("Color chart")
     return card
 

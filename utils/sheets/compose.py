@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from utils.sheets import barcodes, camera, charts, distractors, labels, paper, plants, rulers, scales
+from utils.sheets import barcodes, camera, charts, distractors, labels, paper, plants, rulers, scales, strips
 from utils.sheets.draw import Canvas, Card, Color, Kit, Shape, vary
 from utils.sheets.fonts import Fonts
 
@@ -21,7 +21,7 @@ Maker = Callable[[Kit], Card]
 STRIPS: tuple[tuple[tuple[Maker, ...], float], ...] = (
     ((scales.box_ruler,), 2.5), ((charts.mini, scales.box_ruler), 3), ((scales.box_ruler, charts.mini), 1),
     ((scales.patch_ruler, distractors.nameplate), 6), ((scales.patch_ruler,), 5),
-    ((charts.control_strip, charts.grey_scale), 2), ((charts.long_chart,), 1.5),
+    ((strips.control_strip, strips.grey_scale), 2), ((charts.long_chart,), 1.5),
     ((charts.long_chart, scales.box_ruler), 0.7), ((charts.mini, scales.checkered), 1),
     ((charts.mini, scales.checkered, charts.mini, scales.checkered), 1), ((scales.checkered,), 0.7),
     ((scales.block_card,), 1.5), ((scales.tick_ruler,), 6), ((rulers.edge_ruler,), 2.5),
@@ -29,7 +29,7 @@ STRIPS: tuple[tuple[tuple[Maker, ...], float], ...] = (
     ((scales.border_scale,), 1), ((distractors.nameplate, scales.border_scale), 1.5),
     ((charts.pair, scales.box_ruler), 2), ((scales.box_ruler, charts.pair), 2), ((charts.pair,), 3),
     ((charts.mounted_pair, scales.box_ruler), 1), ((scales.box_ruler, charts.mounted_pair), 1),
-    ((charts.checker, scales.box_ruler), 2), ((charts.grey_scale, charts.checker, scales.box_ruler), 0.7),
+    ((charts.checker, scales.box_ruler), 2), ((strips.grey_scale, charts.checker, scales.box_ruler), 0.7),
     ((charts.wedge, scales.box_ruler), 0.7), ((charts.checker,), 1), ((scales.patch_card,), 2),
     ((distractors.nameplate,), 0.7), ((distractors.plain_strip, scales.box_ruler), 0.6),
     ((distractors.plain_strip,), 1.2),

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from utils.sheets import words
-from utils.sheets.charts import round_corners
 from utils.sheets.draw import Card, Color, Kit, grain, smooth_noise, vary
 from utils.sheets.emblems import logo
+from utils.sheets.patches import round_corners
 from utils.sheets.text import printed, printed_row
 
 WHITE: Color = (238, 238, 236)

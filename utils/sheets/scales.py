@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from utils.sheets import words
-from utils.sheets.charts import CHECKER, MAKERS, patches, round_corners, toned
 from utils.sheets.draw import Card, Color, Kit, vary
 from utils.sheets.emblems import logo
+from utils.sheets.patches import CHECKER, MAKERS, patches, round_corners, toned
 from utils.sheets.rulers import BLACK, WHITE, clear_ruler, range_text, slip, tick_ruler, ticks
 from utils.sheets.text import printed, printed_row, square_signs
 
