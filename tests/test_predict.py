@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 import torch
 from PIL import Image
+from threadpoolctl import threadpool_info
 
 import predict
 from nets.deeplabv3_plus import DeepLab
@@ -184,6 +185,15 @@ def test_the_sheets_in_work_share_the_threads(folder, monkeypatch):
     monkeypatch.setattr(torch, "set_num_threads", given.append)
     assert run(num_workers=4) == run(num_workers=0) == run(num_workers=20) == 0
     assert given == [2, 8, 8, 8, 1, 8]  # and back to 8 each time; at most 8 sheets at a time
+
+
+def test_numpys_matrices_do_not_take_the_cores_from_other_sheets():
+    def blas_threads(_: int) -> set[int]:
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    before = blas_threads(0)
+    assert list(inference.in_threads(blas_threads, range(4), 2)) == [{1} if before else set()] * 4  # Apple's Accelerate has no such number
+    assert blas_threads(0) == before
 
 
 def test_originals_are_never_overwritten(folder):

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import cv2
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from utils.drawing import Region, count_pixels, draw, find_regions
@@ -148,8 +149,9 @@ def _predict_all(
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item], num_workers: int) -> Iterator[Result]:
     """work(item) of each item, in their order, by up to `num_workers` threads: no more than there are CPU threads.
 
-    Decoding, the network and encoding do without Python's lock, so the threads overlap. Ends early (Ctrl-C, an error)
-    by finishing the items in work and starting no other.
+    Decoding, the network and encoding do without Python's lock, so the threads overlap. NumPy's matrices are those of
+    tiles: its own threads would only take the cores from the others. Ends early (Ctrl-C, an error) by finishing the
+    items in work and starting no other.
     """
     threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
     num_workers = max(min(num_workers, threads), 1)
@@ -157,7 +159,8 @@ def in_threads(work: Callable[[Item], Result], items: Sequence[Item], num_worker
     cv2.setNumThreads(max(cv2_threads // num_workers, 1))
     pool = ThreadPoolExecutor(num_workers)
     try:
-        yield from pool.map(work, items)
+        with threadpool_limits(1, user_api="blas"):
+            yield from pool.map(work, items)
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)
