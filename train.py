@@ -49,7 +49,7 @@ dataset_path: str = "herbarium_sheets"   # folder of the data sets
 dataset: str = "demo"                    # <dataset_path>/<dataset>/{JPEGImages,SegmentationClass,ImageSets}
 name_classes: tuple[str, ...] = NAME_CLASSES  # background first; the mask's pixel value is the place in this list
 input_shape: tuple[int, int] = (512, 512)     # height, width of training samples; multiples of downsample_factor
-predict_shape: tuple[int, int] | None = None  # height, width to validate and predict with; None: input_shape
+predict_shape: tuple[int, int] | None = (1024, 1024)  # to validate and predict: larger finds more; None: input_shape
 augment_scale: tuple[float, float] = (0.25, 2.0)  # smallest and largest size of a sheet, relative to input_shape
 paste: float = 0.0                       # share of training samples with objects of another sheet pasted on; up to 1
 object_gap: int = 0                 # background that training masks keep between objects of one class; try 9 pixels
@@ -86,7 +86,7 @@ dice_loss: bool = True              # add the Dice loss: helps when objects are 
 focal_loss: bool = True             # focal loss in place of cross entropy: hard pixels count more
 cls_weights: Literal["auto"] | tuple[float, ...] | None = None  # one a class; "auto": from the training masks; None: 1
 # ---- Evaluating and saving ----
-min_confidence: float = 0.75        # for predictions: objects whose mean probability is lower are left out; 0: none
+min_confidence: float = 0.85        # for predictions: objects whose mean probability is lower are left out; 0: none
 refine_objects: bool = True         # for predictions: part labels that touch, join colour patches along a ruler
 eval_flag: bool = True              # measure mIoU on the validation sheets; without it no best_epoch_weights.pth
 eval_period: int = 5                # epochs from one evaluation to the next; the last epoch has one too

@@ -51,9 +51,9 @@ def train_settings(folder: Path, **changes: Any) -> config.Settings:
     """Settings of train.py for two short epochs on the data set `folder`, results in `folder`/logs."""
     return config.read(ROOT / "train.py", **{
         "device": "cpu", "num_workers": 0, "dataset_path": str(folder.parent), "dataset": folder.name,
-        "input_shape": (64, 48), "model_path": "", "freeze_epoch": 1, "unfreeze_epoch": 2, "freeze_batch_size": 2,
-        "unfreeze_batch_size": 2, "eval_period": 1, "save_period": 0, "save_dir": str(folder / "logs"),
-        "cache_dir": str(folder / "cache"), **changes,
+        "input_shape": (64, 48), "predict_shape": None, "model_path": "", "freeze_epoch": 1, "unfreeze_epoch": 2,
+        "freeze_batch_size": 2, "unfreeze_batch_size": 2, "eval_period": 1, "save_period": 0,
+        "save_dir": str(folder / "logs"), "cache_dir": str(folder / "cache"), **changes,
     })
 
 

@@ -202,8 +202,8 @@ def test_the_same_seed_gives_the_same_run_and_another_does_not(tmp_path):
 def test_a_kill_leaves_a_loadable_checkpoint_and_no_workers(folder):
     settings = train_settings(folder, freeze_train=False, unfreeze_epoch=500, num_workers=1).to_dict()
     arguments = [f"--{name}={settings[name]}" for name in (
-        "device", "num_workers", "dataset_path", "dataset", "input_shape", "model_path", "freeze_train",
-        "unfreeze_epoch", "unfreeze_batch_size", "eval_period", "save_dir", "cache_dir")]
+        "device", "num_workers", "dataset_path", "dataset", "input_shape", "predict_shape", "model_path",
+        "freeze_train", "unfreeze_epoch", "unfreeze_batch_size", "eval_period", "save_dir", "cache_dir")]
     process = subprocess.Popen(
         [sys.executable, "train.py", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True)
@@ -421,8 +421,9 @@ def test_two_processes(folder):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     settings = train_settings(folder, num_workers=1).to_dict()
     arguments = [f"--{name}={settings[name]}" for name in (
-        "device", "num_workers", "dataset_path", "dataset", "input_shape", "model_path", "freeze_epoch",
-        "unfreeze_epoch", "freeze_batch_size", "unfreeze_batch_size", "eval_period", "save_dir", "cache_dir")]
+        "device", "num_workers", "dataset_path", "dataset", "input_shape", "predict_shape", "model_path",
+        "freeze_epoch", "unfreeze_epoch", "freeze_batch_size", "unfreeze_batch_size", "eval_period", "save_dir",
+        "cache_dir")]
     result = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "train.py",
          "--distributed=true", "--sync_bn=true", *arguments],
