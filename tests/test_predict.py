@@ -191,8 +191,8 @@ def test_numpys_matrices_do_not_take_the_cores_from_other_sheets():
     def blas_threads(_: int) -> set[int]:
         return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 
-    before = blas_threads(0)
-    assert list(inference.in_threads(blas_threads, range(4), 2)) == [{1} if before else set()] * 4  # Apple's Accelerate has no such number
+    before = blas_threads(0)  # none with Apple's Accelerate
+    assert list(inference.in_threads(blas_threads, range(4), 2)) == [{1} if before else set()] * 4
     assert blas_threads(0) == before
 
 
