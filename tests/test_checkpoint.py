@@ -66,8 +66,9 @@ def test_an_interrupted_save_leaves_the_old_file(model, tmp_path, monkeypatch):
 def test_bare_community_state_dict_needs_a_description(model, tmp_path):
     path = tmp_path / "community.pth"
     torch.save(to_community(model.state_dict()), path)
-    with pytest.raises(UserError, match="bare state dict .* give name_classes and backbone"):
-        load_checkpoint(path)
+    for given in ({}, {"name_classes": NAMES}, {"backbone": "mobilenet"}):
+        with pytest.raises(UserError, match="bare state dict .* give name_classes and backbone"):
+            load_checkpoint(path, **given)
     checkpoint = load_checkpoint(path, name_classes=NAMES, backbone="mobilenet")
     assert checkpoint["downsample_factor"] == 16 and checkpoint["colors"][1] == [128, 0, 0]
     x = torch.rand(1, 3, 64, 48)

@@ -1,5 +1,7 @@
 """Sheets for training and validation: what the augmentation may do, and what it depends on."""
 
+import colorsys
+
 import cv2
 import numpy as np
 import pytest
@@ -102,6 +104,16 @@ def test_sampler_over_processes(shuffle, expected):
         assert sorted(set(sum(parts, []))) == list(range(7))
 
 
+def test_training_is_shuffled_and_validation_is_not(data):
+    for dataset, shuffled in ((training_set(data), True), (SheetDataset(data, data.stems("train"), (64, 48), 3), False)):
+        loader = make_loader(dataset, 2, 0, ONE)
+        orders = []
+        for loader.sampler.epoch in range(5):
+            orders.append([number for _, number in loader.sampler])
+            assert sorted(orders[-1]) == [0, 1, 2, 3, 4]
+        assert (orders != 5 * [[0, 1, 2, 3, 4]]) == shuffled
+
+
 def test_shuffling_changes_from_epoch_to_epoch():
     sampler = EpochSampler(50, True, seed=1)
     first = [number for _, number in sampler]
@@ -199,6 +211,14 @@ def test_jitter_colour_multiplies_value_and_keeps_grey_grey():
     assert darker[1, 1].tolist() == [50, 50, 50] and np.abs(darker[0, 0].astype(int) - (100, 50, 25)).max() <= 3
     grey = jitter_colour(image, np.array([1, 0, 1]))
     assert grey[0, 0].tolist() == [200, 200, 200]  # no saturation leaves the value
+
+
+def test_jitter_colour_multiplies_hue_and_wraps_it_around():
+    colours = np.array([[(0, 200, 0), (200, 0, 200), (200, 40, 0)]], np.uint8)  # 120, 300 and 12 degrees
+    turned = jitter_colour(colours, np.array([1.5, 1, 1]))
+    for before, after in zip(colours[0].tolist(), turned[0].tolist()):
+        expected = 1.5 * colorsys.rgb_to_hsv(*before)[0] % 1
+        assert colorsys.rgb_to_hsv(*after)[0] == pytest.approx(expected, abs=0.003)  # OpenCV's steps are twice that
 
 
 def test_sheet_box_is_the_largest_size_that_is_made():

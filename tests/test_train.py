@@ -12,19 +12,20 @@ import time
 import numpy as np
 import pytest
 import torch
+import torchvision
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import train
 from deeplab import DeeplabV3
 from helpers import ROOT, make_dataset, sheet, train_settings
-from nets.mobilenetv2 import mobilenetv2
-from utils import precision, train_setup
+from nets.mobilenetv2 import imagenet_features, mobilenetv2
+from utils import precision, train_setup, utils_fit
 from utils.checkpoint import build_model, load_checkpoint
 from utils.dataloader import SheetDataset, make_loader
 from utils.distributed import Processes
 from utils.utils import UserError
-from utils.utils_fit import Updates, run_epoch
+from utils.utils_fit import Updates, draw_overlays, run_epoch
 from utils.utils_metrics import scores
 from utils.voc import VocDataset
 
@@ -139,6 +140,25 @@ def test_a_frozen_backbone_does_not_move(folder):
     weights = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")["model"]
     assert all(torch.equal(weights[f"backbone.{name}"], value) for name, value in backbone.state_dict().items())
     assert weights["aspp.branch1.1.num_batches_tracked"] == 2  # the rest did learn
+
+
+def test_imagenet_weights_are_what_training_starts_from(folder, monkeypatch):
+    download = torchvision.models.mobilenet_v2(weights=None).state_dict()
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda *args, **options: download)
+    train.main(train_settings(folder, pretrained=True, unfreeze_epoch=1))
+    weights = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")["model"]
+    expected = imagenet_features()
+    assert len(expected) > 250
+    assert all(torch.equal(weights[f"backbone.features.{name}"], value) for name, value in expected.items())  # frozen
+
+
+@pytest.mark.parametrize(("init_type", "std"), [("normal", 0.02), ("kaiming", (2 / 256) ** 0.5)])
+def test_layers_that_start_fresh_are_drawn_as_init_type_says(folder, init_type, std):
+    plain = precision.choose_precision(False, torch.device("cpu"))
+    settings = train_settings(folder, init_type=init_type)
+    model = train_setup.start_model(settings, None, Processes(0, 1, torch.device("cpu")), plain)
+    assert model.cls_conv.weight.std().item() == pytest.approx(std, rel=0.1)  # 5 x 256 numbers; PyTorch's own: 0.036
+    assert not model.cls_conv.bias.any()
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
@@ -349,6 +369,31 @@ def test_losses_are_means_over_sheets_however_they_are_read():
     model = torch.nn.Conv2d(3, 2, 1)
     loss, _ = run_epoch(model, batches, lambda logits, mask: torch.tensor(next(values)), plain, procs, "check")
     assert loss == pytest.approx((2 * sum(range(24)) + 24) / 49)
+
+
+def test_the_bar_tells_loss_and_learning_rate(folder, monkeypatch):
+    told = []
+    monkeypatch.setattr(utils_fit.tqdm, "set_postfix", lambda bar, values, refresh: told.append((bar.desc, values)))
+    train.main(train_settings(folder, unfreeze_epoch=1, lr_decay_type="step"))
+    assert [(title, set(values)) for title, values in told] == [
+        ("Epoch 1/1 training", {"loss", "lr"}), ("Epoch 1/1 validation", {"loss"})]
+    assert told[0][1] == {"loss": f"{numbers(folder, 'epoch_loss.txt')[0]:.4f}", "lr": "3.00e-04"}  # batches of two
+
+
+def test_overlays_show_the_first_sheets_as_the_network_predicts(folder):
+    """A network whose Dropout, were it on, would leave next to nothing."""
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 5, 1), torch.nn.Dropout(0.99)).train()
+    with torch.no_grad():
+        model[0].weight.zero_()
+        model[0].bias.copy_(torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0]))  # a label everywhere
+    data = VocDataset(folder.parent, folder.name)
+    sheets = SheetDataset(data, data.stems("train"), (64, 48), 0)
+    plain, procs = precision.choose_precision(False, torch.device("cpu")), Processes(0, 1, torch.device("cpu"))
+    overlays = draw_overlays(model, sheets, 3, plain, procs)
+    assert len(overlays) == 3 and len(draw_overlays(model, sheets, 9, plain, procs)) == len(sheets) == 4
+    for number, overlay in enumerate(overlays):
+        tinted = (sheets[0, number][0].numpy() + np.array([0.0, 128.0, 0.0])) / 2
+        np.testing.assert_allclose(overlay, tinted, atol=0.5)
 
 
 @pytest.mark.parametrize(("changes", "sentence"), [
