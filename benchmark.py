@@ -102,7 +102,7 @@ def predict_seconds(s: config.Settings, root: Path, repeats: int | None = None) 
     images = sorted((root / "JPEGImages").iterdir())
     return [seconds / len(images) for seconds in timed(lambda: predict_folder(
         model, root / "JPEGImages", root / "out", mix_type=p.mix_type, recursive=p.recursive, count=p.count,
-        num_workers=p.num_workers,
+        crops=p.crops, num_workers=p.num_workers,
     ), repeats or s.repeats)]
 
 

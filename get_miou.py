@@ -23,7 +23,8 @@ from deeplab import DeeplabV3
 from utils import config
 from utils.image_io import read_image, read_mask, write_mask
 from utils.inference import in_threads
-from utils.report import Report, SheetScores, csv_file
+from utils.report import Report, SheetScores
+from utils.tables import csv_file
 from utils.utils import NAME_CLASSES, UserError, default_colors
 from utils.voc import VocDataset
 

@@ -4,7 +4,7 @@ Mode "folder", the default, reads img/ and writes to img_out/ an overlay of ever
 bit depth) and an index mask, masks/<sheet>.png, whose pixel value is the class.
 
     python predict.py
-    python predict.py --input_dir=sheets --output_dir=results --recursive=true --count=true
+    python predict.py --input_dir=sheets --output_dir=results --recursive=true --count=true --crops=true
     python predict.py --mode=image --image=sheets/K000123.jpg
     python predict.py --mode=video --video_path=sheets.mp4
 """
@@ -34,6 +34,7 @@ mix_type: Literal[0, 1, 2] = 0         # 0: objects tinted; 1: colour mask; 2: o
 min_confidence: float | None = None    # objects whose mean probability is lower are left out; None: the checkpoint's
 refine_objects: bool | None = None     # part labels that touch, join patches on a ruler; None: as the checkpoint says
 count: bool = False                    # also list pixels of each class and objects: classes.csv, objects.csv
+crops: bool = False                    # also cut each object out, a file each: crops/2_Label/<sheet>_1.jpg
 device: str = "auto"                   # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
 fp16: bool = True                      # mixed precision: faster on most GPUs; ignored where it would be slower
 engine: Literal["torch", "onnxruntime"] = "torch"  # onnxruntime: CPU, float32; needs requirements-extras.txt
@@ -73,7 +74,7 @@ def main(settings: config.Settings) -> int:
     if s.mode == "folder":
         bad = predict_folder(
             model, s.input_dir, s.output_dir,
-            mix_type=s.mix_type, recursive=s.recursive, count=s.count, num_workers=s.num_workers,
+            mix_type=s.mix_type, recursive=s.recursive, count=s.count, crops=s.crops, num_workers=s.num_workers,
         )
         return 1 if bad else 0
     if s.mode == "image":
@@ -99,8 +100,10 @@ def predict_images(model: DeeplabV3, s: config.Settings) -> int:
         try:
             source = Path(name)
             (sheet,) = plan([source], source.parent, Path(s.output_dir), s.mix_type)
-            found = predict_sheet(model, sheet, s.mix_type)
+            found = predict_sheet(model, sheet, s.mix_type, s.crops)
             print(f"{sheet.picture} and {sheet.mask} written.")
+            for crop in found.crops:
+                print(f"{crop} written.")
             if s.count:
                 total = sum(found.pixels.values())
                 for class_name, pixels in found.pixels.items():

@@ -21,7 +21,8 @@ from nets.deeplabv3_plus import DeepLab
 from utils import config, report
 from utils.checkpoint import save_checkpoint
 from utils.image_io import read_mask, write_mask
-from utils.report import Report, csv_file
+from utils.report import Report
+from utils.tables import csv_file
 from utils.utils import IGNORE, NAME_CLASSES, UserError, default_colors
 
 TABLES = {"metrics.md", "metrics.json", "per_sheet.csv", "confusion_matrix.csv"}

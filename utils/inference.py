@@ -1,13 +1,15 @@
-"""Sheets from files to files: overlays, index masks and lists of what was found."""
+"""Sheets from files to files: overlays, index masks, crops and lists of what was found."""
 
 from __future__ import annotations
 
-import csv
+import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -18,9 +20,11 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from utils.drawing import Region, count_pixels, draw, find_regions
-from utils.image_io import read_picture, write_mask, write_picture
-from utils.utils import UserError, atomic_path, find_images, require_distinct
+from utils.image_io import Kept, read_picture, write_mask, write_picture
+from utils.tables import csv_file
+from utils.utils import UserError, find_images, require_distinct
 
+CROP_MARGIN = 0.004  # share of the sheet's diagonal that a crop is larger on each side: outlines are not exact
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
@@ -34,18 +38,21 @@ class Segmenter(Protocol):
 
 
 class Sheet(NamedTuple):
-    """One input file and the two output files."""
+    """One input file and where its results go."""
 
     source: Path
     picture: Path
     mask: Path
+    crops: Path  # the folder of all crops
+    name: Path  # the source within its input folder
 
 
 class Found(NamedTuple):
-    """What a sheet shows: pixels of each class by name, and the objects."""
+    """What a sheet shows: pixels of each class by name, and the objects, with the file that each was cut out to."""
 
     pixels: dict[str, int]
     regions: list[Region]
+    crops: list[Path]  # one for each region, or none at all
 
 
 def plan(sources: Sequence[Path], input_dir: Path, output_dir: Path, mix_type: int) -> list[Sheet]:
@@ -58,7 +65,8 @@ def plan(sources: Sequence[Path], input_dir: Path, output_dir: Path, mix_type: i
     for source in sources:
         name = source.relative_to(input_dir)
         picture = name.with_suffix(".png") if mix_type == 1 else name
-        sheets.append(Sheet(source, output_dir / picture, output_dir / "masks" / name.with_suffix(".png")))
+        mask = output_dir / "masks" / name.with_suffix(".png")
+        sheets.append(Sheet(source, output_dir / picture, mask, output_dir / "crops", name))
     require_distinct([(sheet.source, path) for sheet in sheets for path in (sheet.picture, sheet.mask)])
     originals = {_same_file_key(source) for source in sources}
     for sheet in sheets:
@@ -68,26 +76,64 @@ def plan(sources: Sequence[Path], input_dir: Path, output_dir: Path, mix_type: i
     return sheets
 
 
-def predict_sheet(model: Segmenter, sheet: Sheet, mix_type: int) -> Found:
-    """What was found on a sheet, after its picture and index mask have been written. Raises UserError."""
+def predict_sheet(model: Segmenter, sheet: Sheet, mix_type: int, crops: bool) -> Found:
+    """What was found on a sheet, after its results have been written: picture, index mask and, if asked for, crops.
+
+    Raises UserError.
+    """
     pixels, kept = read_picture(sheet.source)
     mask = model.segment(pixels)
+    regions = find_regions(mask, model.name_classes)
+    cut_out = write_crops(sheet, pixels, kept, regions, model.name_classes) if crops else []
     write_mask(sheet.mask, mask, model.colors)
     if mix_type == 1:
         write_mask(sheet.picture, mask, model.colors)
     else:
         write_picture(sheet.picture, draw(pixels, mask, model.colors, mix_type, in_place=True), kept)
-    return Found(count_pixels(mask, model.name_classes), find_regions(mask, model.name_classes))
+    return Found(count_pixels(mask, model.name_classes), regions, cut_out)
+
+
+def write_crops(
+    sheet: Sheet, pixels: np.ndarray, kept: Kept, regions: Sequence[Region], name_classes: Sequence[str]
+) -> list[Path]:
+    """The files that the objects of a sheet were cut out to, upright rectangles, one for each of `regions`.
+
+    They are <class number>_<class>/<sheet>_<n> in the folder of crops, n counting the objects of a class from top to
+    bottom, in the sheet's own format. Those that an earlier run left beyond the last n are removed. pixels: uint8 or
+    uint16 (H, W, 3) RGB; kept: what its file had. Raises UserError when one cannot be written.
+    """
+    height, width = pixels.shape[:2]
+    margin = round(CROP_MARGIN * math.hypot(height, width))
+    options = {key: value for key, value in kept.options.items() if key != "exif"}  # its thumbnail shows the sheet
+    counts, written = dict.fromkeys(range(1, len(name_classes)), 0), []
+
+    def path(index: int, number: int) -> Path:
+        folder = re.sub(r'[<>:"/\\|?*]', "_", f"{index}_{name_classes[index]}")
+        return sheet.crops / folder / sheet.name.with_name(f"{sheet.name.stem}_{number}{sheet.name.suffix}")
+
+    for region in regions:
+        counts[region.index] += 1
+        rows = slice(max(0, region.top - margin), min(height, region.top + region.height + margin))
+        columns = slice(max(0, region.left - margin), min(width, region.left + region.width + margin))
+        written.append(path(region.index, counts[region.index]))
+        write_picture(written[-1], np.ascontiguousarray(pixels[rows, columns]), kept._replace(options=options))
+    for index, number in counts.items():
+        while (left_over := path(index, number + 1)).exists():
+            left_over.unlink()
+            number += 1
+    return written
 
 
 def predict_folder(
     model: Segmenter, input_dir: str | Path, output_dir: str | Path, *,
-    mix_type: int, recursive: bool, count: bool, num_workers: int,
+    mix_type: int, recursive: bool, count: bool, crops: bool, num_workers: int,
 ) -> int:
     """How many images of a folder were bad; all others have been predicted, and a summary was printed.
 
-    count: also write classes.csv and objects.csv. num_workers: sheets worked on at a time, in threads.
-    Raises UserError when nothing can be done: no images, or outputs that would overwrite inputs or each other.
+    count: also write classes.csv and objects.csv. crops: also cut each object out. num_workers: sheets worked on at a
+    time, in threads.
+    Raises UserError when nothing can be done (no images, or outputs that would overwrite inputs or each other) and,
+    at the end, when a table cannot be written.
     """
     input_dir, output_dir = Path(input_dir), Path(output_dir)
     if _same_file_key(input_dir) == _same_file_key(output_dir):
@@ -103,43 +149,46 @@ def predict_folder(
     found: dict[str, Found] = {}
     bad: list[str] = []
     start = time.perf_counter()
-    for sheet, result in tqdm(_predict_all(model, sheets, mix_type, num_workers), total=len(sheets), unit=" sheets"):
+    results = _predict_all(model, sheets, mix_type, crops, num_workers)
+    for sheet, result in tqdm(results, total=len(sheets), unit=" sheets"):
         if isinstance(result, UserError):
             bad.append(str(sheet.source))
             tqdm.write(str(result), file=sys.stderr)
         else:
-            found[sheet.source.relative_to(input_dir).as_posix()] = result
+            found[sheet.name.as_posix()] = result
     seconds = time.perf_counter() - start
-    if count:
-        write_tables(output_dir, found, model.name_classes)
     summary = f"{len(found)} sheets in {seconds:.1f} s ({len(found) / seconds:.1f} sheets/s) written to {output_dir}"
     print(f"{summary}, {len(bad)} bad: {', '.join(bad)}" if bad else summary)
+    if count:
+        write_tables(output_dir, found, model.name_classes)
     return len(bad)
 
 
 def write_tables(output_dir: Path, found: dict[str, Found], name_classes: Sequence[str]) -> None:
-    """Writes classes.csv (pixels of each class) and objects.csv (class, box, area, centroid), one line each."""
-    classes = [[name, *sheet.pixels.values()] for name, sheet in found.items()]
-    objects = [
-        [name, region.name, region.top, region.left, region.height, region.width, region.area,
-         *(round(value, 1) for value in region.centroid)]
-        for name, sheet in found.items() for region in sheet.regions
-    ]
-    columns = ["sheet", "class", "top", "left", "height", "width", "area", "centroid_row", "centroid_column"]
-    for path, rows in (("classes.csv", [["sheet", *name_classes], *classes]), ("objects.csv", [columns, *objects])):
-        with atomic_path(output_dir / path) as temporary:
-            with open(temporary, "w", newline="", encoding="utf-8-sig") as file:  # the mark tells Excel it is UTF-8
-                csv.writer(file).writerows(rows)
+    """Writes classes.csv (pixels of each class) and objects.csv (class, box, area, centroid, crop), one line each.
+
+    Raises UserError when one cannot be written.
+    """
+    with csv_file(output_dir / "classes.csv", ["sheet", *name_classes]) as write_row:
+        for name, sheet in found.items():
+            write_row([name, *sheet.pixels.values()])
+    columns = ["sheet", "class", "top", "left", "height", "width", "area", "centroid_row", "centroid_column", "crop"]
+    with csv_file(output_dir / "objects.csv", columns) as write_row:
+        for name, sheet in found.items():
+            for region, crop in zip_longest(sheet.regions, sheet.crops):
+                centroid = (round(value, 1) for value in region.centroid)
+                cut_out = crop.relative_to(output_dir).as_posix() if crop else ""
+                write_row([name, region.name, *region[2:7], *centroid, cut_out])
 
 
 def _predict_all(
-    model: Segmenter, sheets: Sequence[Sheet], mix_type: int, num_workers: int
+    model: Segmenter, sheets: Sequence[Sheet], mix_type: int, crops: bool, num_workers: int
 ) -> Iterator[tuple[Sheet, Found | UserError]]:
     """Each sheet with what was found or why nothing was, in order; reading and writing overlap with the network."""
 
     def work(sheet: Sheet) -> Found | UserError:
         try:
-            return predict_sheet(model, sheet, mix_type)
+            return predict_sheet(model, sheet, mix_type, crops)
         except UserError as error:
             return error
 

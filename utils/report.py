@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from utils.objects import MATCH_IOU, MIN_AREA, TOLERANCE, ObjectCounts, count_objects, no_objects, objects_table
 from utils.plots import plot_bars, plot_confusion
-from utils.utils import UserError, atomic_path
+from utils.tables import csv_file, write_text
 from utils.utils_metrics import Scores, confusion_matrix, markdown_table, percent, scores
-
-WriteRow = Callable[[Iterable[Any]], None]
 
 
 class SheetScores(NamedTuple):
@@ -77,8 +73,8 @@ class Report:
         if self.objects is not None:
             text += f"\n{objects_table(self.objects, names)}"
             content["objects"] = _objects_dict(self.objects, names)
-        _write_text(out_dir / "metrics.md", text)
-        _write_text(out_dir / "metrics.json", json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        write_text(out_dir / "metrics.md", text)
+        write_text(out_dir / "metrics.json", json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
         with csv_file(out_dir / "confusion_matrix.csv", ["truth \\ prediction", *names]) as write_row:
             for name, row in zip(names, matrix, strict=True):
                 write_row([name, *row])
@@ -90,28 +86,6 @@ class Report:
             plot_bars(out_dir / file, values, names, self.colors, title)
         plot_confusion(out_dir / "confusion_matrix.png", matrix, names, "Where the pixels of each class go")
         return text
-
-
-@contextmanager
-def csv_file(path: Path, header: Iterable[str]) -> Iterator[WriteRow]:
-    """Yields a function that writes one row to a CSV file that Excel opens right; `path` appears at the end.
-
-    UTF-8 with a byte order mark; texts that Excel would run as a formula get an apostrophe in front; NaN is empty.
-    """
-    with _open(path, "utf-8-sig") as file:
-        writer = csv.writer(file)
-
-        def write_row(row: Iterable[Any]) -> None:
-            writer.writerow([_cell(value) for value in row])
-
-        write_row(header)
-        yield write_row
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + value
-    return "" if isinstance(value, float) and math.isnan(value) else value
 
 
 def _scores_dict(result: Scores, matrix: np.ndarray, name_classes: Sequence[str]) -> dict[str, Any]:
@@ -138,18 +112,3 @@ def _records(name_classes: Sequence[str], per_class: Mapping[str, np.ndarray]) -
 
 def _plain(value: float) -> float | None:
     return None if math.isnan(value) else value
-
-
-def _write_text(path: Path, text: str) -> None:
-    with _open(path, "utf-8") as file:
-        file.write(text)
-
-
-@contextmanager
-def _open(path: Path, encoding: str) -> Iterator[TextIO]:
-    """Yields a text file to write that becomes `path` at the end. Raises UserError when that cannot be."""
-    try:
-        with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding=encoding) as file:
-            yield file
-    except OSError as error:
-        raise UserError(f"{path} cannot be written ({error}): close the program that has it open.") from error
