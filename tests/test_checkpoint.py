@@ -63,6 +63,20 @@ def test_an_interrupted_save_leaves_the_old_file(model, tmp_path, monkeypatch):
     assert load_checkpoint(path)["epoch"] == 3 and list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("file write failed")])
+def test_a_full_disk_keeps_the_older_checkpoint(model, tmp_path, monkeypatch, error):
+    path = tmp_path / "weights.pth"
+    save_checkpoint(path, content(model, epoch=3))
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(UserError, match="weights.pth cannot be written .*: check the folder and the free space"):
+        save_checkpoint(path, content(model, epoch=4))
+    assert load_checkpoint(path)["epoch"] == 3 and list(tmp_path.iterdir()) == [path]
+
+
 def test_bare_community_state_dict_needs_a_description(model, tmp_path):
     path = tmp_path / "community.pth"
     torch.save(to_community(model.state_dict()), path)

@@ -122,6 +122,13 @@ def test_errors_of_main_are_one_sentence(script):
     assert (result.returncode, result.stderr) == (1, "Sad.\n")
 
 
+def test_what_the_system_says_of_files_is_one_sentence(script):
+    script.write_text(SCRIPT.replace("    return 3", "    open('nowhere/a', 'w')"))
+    result = run(script)
+    assert result.returncode == 1 and result.stderr.count("\n") == 1
+    assert "No such file or directory: 'nowhere/a': check the name, the permissions of the folder" in result.stderr
+
+
 def test_ctrl_c_ends_without_traceback(script):
     script.write_text(SCRIPT.replace("    return 3", "    raise KeyboardInterrupt"))
     result = run(script)

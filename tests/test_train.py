@@ -21,6 +21,7 @@ from deeplab import DeeplabV3
 from helpers import ROOT, make_dataset, sheet, train_settings
 from nets.mobilenetv2 import imagenet_features, mobilenetv2
 from utils import precision, train_setup, utils_fit
+from utils.callbacks import LossHistory
 from utils.checkpoint import build_model, load_checkpoint
 from utils.dataloader import SheetDataset, make_loader
 from utils.distributed import Processes
@@ -116,6 +117,28 @@ def test_what_a_run_leaves(folder):
     assert set(events.Tags()["scalars"]) == {"lr", "loss", "val_loss", "miou"}
     assert events.Tags()["images"] == ["validation/0"]
     assert [event.value for event in events.Scalars("loss")] == pytest.approx(numbers(folder, "epoch_loss.txt"))
+
+
+@pytest.mark.parametrize("name", ["epoch_miou.txt", "epoch_loss.png"])
+def test_a_log_that_another_program_has_open_is_written_an_epoch_later(tmp_path, capsys, name):
+    history = LossHistory(tmp_path, {}, {})
+    log = history.log_dir / name
+
+    def append(epoch):
+        history.append(epoch=epoch, lr=0.1, loss=2.0, val_loss=3.0, miou=0.5)
+
+    append(1)
+    log.unlink()
+    log.mkdir()  # what no file can replace
+    append(2)
+    assert log.is_dir()
+    err = capsys.readouterr().err
+    assert name in err and err.endswith("; training goes on, and the next epoch tries again.\n")
+    log.rmdir()
+    append(3)
+    history.close()
+    assert log.is_file() and capsys.readouterr().err == ""
+    assert (history.log_dir / "epoch_miou.txt").read_text().split() == ["0.5", "0.5", "0.5"]
 
 
 def test_predict_shape_is_for_validation_and_prediction(folder, monkeypatch):

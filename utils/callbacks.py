@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
+from utils.jobs import warn
 from utils.plots import plot_curves
-from utils.utils import atomic_path
+from utils.tables import write_text
+from utils.utils import UserError
 
 
 class LossHistory:
@@ -32,7 +34,7 @@ class LossHistory:
         self.writer = None
         if enabled:
             self.writer = SummaryWriter(self.log_dir, purge_step=len(self.epochs) + 1)
-            self._write_text("settings.json", json.dumps(settings, indent=1, ensure_ascii=False))
+            write_text(self.log_dir / "settings.json", json.dumps(settings, indent=1, ensure_ascii=False))
 
     def state_dict(self) -> dict[str, Any]:
         """What `past` has to be for the run to go on."""
@@ -50,7 +52,7 @@ class LossHistory:
         return len(values) - 1 - values.index(max(values)) if values else 0
 
     def append(self, **numbers: float | None) -> None:
-        """Adds one epoch and brings every file up to date."""
+        """Adds one epoch and brings every file up to date; one that another program has open, an epoch later."""
         self.epochs.append(numbers)
         if self.writer is None:
             return
@@ -58,12 +60,10 @@ class LossHistory:
             if numbers[name] is not None:
                 self.writer.add_scalar(name, numbers[name], numbers["epoch"])
         self.writer.flush()
-        curves = {name: self._curve(name) for name in ("loss", "val_loss", "miou")}
-        for file, name in (("epoch_loss", "loss"), ("epoch_val_loss", "val_loss"), ("epoch_miou", "miou")):
-            self._write_text(f"{file}.txt", "".join(f"{value!r}\n" for value in curves[name][1]))
-        losses = {"training": curves["loss"], "validation": curves["val_loss"]}
-        plot_curves(self.log_dir / "epoch_loss.png", losses, "Loss", "loss")
-        plot_curves(self.log_dir / "epoch_miou.png", {"validation": curves["miou"]}, "Mean IoU", "mIoU")
+        try:
+            self._write_curves()
+        except (OSError, UserError) as error:
+            warn(f"{str(error).rstrip('.')}; training goes on, and the next epoch tries again.")
 
     def describe_last(self, title: str) -> str:
         """The last epoch in one line."""
@@ -81,11 +81,14 @@ class LossHistory:
         if self.writer is not None:
             self.writer.close()
 
+    def _write_curves(self) -> None:
+        curves = {name: self._curve(name) for name in ("loss", "val_loss", "miou")}
+        for file, name in (("epoch_loss", "loss"), ("epoch_val_loss", "val_loss"), ("epoch_miou", "miou")):
+            write_text(self.log_dir / f"{file}.txt", "".join(f"{value!r}\n" for value in curves[name][1]))
+        losses = {"training": curves["loss"], "validation": curves["val_loss"]}
+        plot_curves(self.log_dir / "epoch_loss.png", losses, "Loss", "loss")
+        plot_curves(self.log_dir / "epoch_miou.png", {"validation": curves["miou"]}, "Mean IoU", "mIoU")
+
     def _curve(self, name: str) -> tuple[list[float], list[float]]:
         points = [(epoch["epoch"], epoch[name]) for epoch in self.epochs if epoch[name] is not None]
         return [epoch for epoch, _ in points], [value for _, value in points]
-
-    def _write_text(self, name: str, text: str) -> None:
-        with atomic_path(self.log_dir / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-

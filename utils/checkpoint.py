@@ -41,14 +41,18 @@ def save_checkpoint(path: str | Path, content: Mapping[str, Any], half: bool = F
     """Writes `content` (see the module's docstring) to `path` under a temporary name, then renames it.
 
     half: store the weights in half precision, which halves the file; they are read back as float32.
+    Raises UserError when the file cannot be written; an older one then stays.
     """
     content = dict(content, model_name=MODEL_NAME)
     if half:
         content["model"] = {
             name: value.half() if value.is_floating_point() else value for name, value in content["model"].items()
         }
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    try:
+        with atomic_path(path) as temporary:
+            torch.save(content, temporary)
+    except (OSError, RuntimeError) as error:  # RuntimeError: PyTorch's own writer, on a full disk
+        raise UserError(f"{path} cannot be written ({error}): check the folder and the free space.") from error
 
 
 def load_checkpoint(

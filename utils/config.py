@@ -173,8 +173,8 @@ def from_command_line(module: ModuleType, arguments: Sequence[str]) -> Settings:
 def run(main: Callable[[Settings], int | None]) -> None:
     """Runs a script's `main(settings)` with the command line's settings and ends the program.
 
-    Exit status: what `main` returns (None is 0), 2 for settings that do not fit, 130 for Ctrl-C. UserErrors are
-    printed as one sentence, without a traceback.
+    Exit status: what `main` returns (None is 0), 2 for settings that do not fit, 130 for Ctrl-C. UserErrors and what
+    the system says of files (a full disk, no permission) are printed as one sentence, without a traceback.
     """
     module = sys.modules[main.__module__]
     for stream in (sys.stdout, sys.stderr):
@@ -191,6 +191,9 @@ def run(main: Callable[[Settings], int | None]) -> None:
     except UserError as error:
         print(error, file=sys.stderr)
         status = error.exit_status
+    except OSError as error:
+        print(f"{error}: check the name, the permissions of the folder and the free space.", file=sys.stderr)
+        status = 1
     except KeyboardInterrupt:
         print("Stopped by Ctrl-C.", file=sys.stderr)
         status = 130
