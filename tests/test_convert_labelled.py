@@ -287,6 +287,8 @@ def test_yolo_classes_in_another_order_and_left_out(tmp_path, labels, convert):
     assert convert("masks_to_yolo", yolo_names=("Scale", "Color chart", "Label")) == 0
     lines = (tmp_path / "out/K1.txt").read_text().splitlines()
     assert sorted(line.split()[0] for line in lines) == ["1", "2"]  # no barcode
+    with pytest.raises(UserError, match="stamp"):
+        convert("masks_to_yolo", yolo_names=("Scale", "stamp"))
 
 
 # masks to labelme

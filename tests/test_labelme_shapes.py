@@ -96,6 +96,9 @@ def test_mask_is_cut_at_the_image(tmp_path):
 def test_mask_with_fractional_corners_keeps_its_size(tmp_path):
     mask = painted(tmp_path, shape("mask", [[3.6, 2.4], [6.4, 4.4]], mask=png([[1, 1, 1], [1, 1, 1], [1, 1, 1]])))
     assert box(mask) == (2, 4, 4, 6)  # corner rounds to (4, 2)
+    three = png(np.ones((3, 3)).tolist())
+    assert box(painted(tmp_path, shape("mask", [[3.6, 2.6], [5.4, 4.4]], mask=three))) == (3, 5, 4, 6)  # as drawn
+    assert box(painted(tmp_path, shape("mask", [[4, 3], [5, 4]], mask=three))) == (3, 4, 4, 5)  # no corner was rounded
 
 
 def test_later_shapes_lie_on_top(tmp_path):
@@ -195,6 +198,7 @@ def test_byte_order_mark_is_read(tmp_path):
     (shape("mask", [[0, 0], [2, 1]]), "not a PNG in base64"),
     (shape("mask", [[0, 0], [2, 1]], mask="AAAA"), "not a PNG in base64"),
     (shape("mask", [[0, 0], [9, 9]], mask=png([[1, 1, 1], [1, 1, 1]])), "3 x 2 pixels in a box of 10 x 10"),
+    (shape("mask", [[0, 0], [2, 9]], mask=png([[1, 1, 1], [1, 1, 1]])), "3 x 2 pixels in a box of 3 x 10"),
 ])
 def test_broken_shapes_are_named(tmp_path, broken, message):
     path = write(tmp_path / "K1.json", [broken])

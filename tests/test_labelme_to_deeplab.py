@@ -210,11 +210,15 @@ def test_originals_in_the_output_folder_stay_as_they_are(tmp_path, before, conve
     images.mkdir(parents=True)
     sheet().save(images / "K1.jpg")
     sheet().save(images / "K2.png")
+    sheet().save(images / "K3.jpeg")  # another name than that of the converted image
+    sheet().convert("L").save(images / "K4.jpg")
     bytes_before = {path.name: path.read_bytes() for path in images.iterdir()}
-    for stem, name in (("K1", "K1.jpg"), ("K2", "K2.png")):
-        write_json(before / f"{stem}.json", [LABEL], imagePath=f"../out/JPEGImages/{name}")
+    for name in bytes_before:
+        write_json(before / Path(name).with_suffix(".json"), [LABEL], imagePath=f"../out/JPEGImages/{name}")
     assert convert() == 1
-    assert "K2.png would have to be converted in the folder of the originals" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    for name in ("K1.jpg", "K2.png", "K3.jpeg", "K4.jpg"):
+        assert (f"{name} would have to be converted in the folder of the originals" in err) == (name != "K1.jpg")
     assert {path.name: path.read_bytes() for path in images.iterdir()} == bytes_before
     assert (tmp_path / "out/SegmentationClass/K1.png").is_file()
 
