@@ -96,7 +96,7 @@ def main(settings: config.Settings) -> int:
 def predict_images(model: DeeplabV3, s: config.Settings) -> int:
     """Predicts `image`, or asks for one name after the other until an empty line. Returns the exit status."""
     status = 0
-    while name := s.image or input("Input image filename (empty line ends): ").strip().strip("\"'"):
+    while name := s.image or ask_for_image():
         try:
             source = Path(name)
             (sheet,) = plan([source], source.parent, Path(s.output_dir), s.mix_type)
@@ -117,6 +117,14 @@ def predict_images(model: DeeplabV3, s: config.Settings) -> int:
         if s.image:
             break
     return status
+
+
+def ask_for_image() -> str:
+    """The file name that is typed or pasted, quotes taken off; "" for an empty line and at the end of the input."""
+    try:
+        return input("Input image filename (empty line ends): ").strip().strip("\"'")
+    except EOFError:
+        return ""
 
 
 def time_images(model: DeeplabV3, s: config.Settings) -> None:

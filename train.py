@@ -52,6 +52,7 @@ input_shape: tuple[int, int] = (512, 512)     # height, width of training sample
 predict_shape: tuple[int, int] | None = (1024, 1024)  # to validate and predict: larger finds more; None: input_shape
 augment_scale: tuple[float, float] = (0.25, 2.0)  # smallest and largest size of a sheet, relative to input_shape
 paste: float = 0.0                       # share of training samples with objects of another sheet pasted on; up to 1
+degraded: float = 0.0                    # share of samples made worse photographs: exposure, cast, noise, JPEG
 object_gap: int = 0                 # background that training masks keep between objects of one class; try 9 pixels
 gap_weight: float = 1.0              # how much these pixels count in the loss; try 10
 # ---- Network ----
@@ -122,7 +123,7 @@ def train(s: config.Settings, procs: Processes) -> None:
         SheetCache(s.cache_dir, s.cache_gb, procs.world_size), len(train_stems) * procs.rank // procs.world_size,
     )
     train_set = SheetDataset(
-        data, train_stems, s.input_shape, s.seed, s.augment_scale, s.paste, s.cache_dir, s.object_gap
+        data, train_stems, s.input_shape, s.seed, s.augment_scale, s.paste, s.cache_dir, s.object_gap, s.degraded
     )
     val_set = SheetDataset(data, val_stems, predict_shape, s.seed, cache_dir=s.cache_dir)
     loss_fn = make_loss(s, pixels[:len(train_stems)], procs.device)

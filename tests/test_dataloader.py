@@ -1,6 +1,7 @@
 """Sheets for training and validation: what the augmentation may do, and what it depends on."""
 
 import colorsys
+import types
 
 import cv2
 import numpy as np
@@ -10,8 +11,7 @@ import torch
 from helpers import make_dataset, sheet
 from utils import dataloader
 from utils.dataloader import (
-    EpochSampler, SheetDataset, augment, jitter_colour, make_loader, random_size, rotate, sheet_box,
-    shift,
+    EpochSampler, SheetDataset, augment, degrade, jitter_colour, make_loader, random_size, rotate, sheet_box, shift,
 )
 from utils.distributed import Processes
 from utils.utils import GAP
@@ -220,6 +220,42 @@ def test_jitter_colour_multiplies_hue_and_wraps_it_around():
     for before, after in zip(colours[0].tolist(), turned[0].tolist()):
         expected = 1.5 * colorsys.rgb_to_hsv(*before)[0] % 1
         assert colorsys.rgb_to_hsv(*after)[0] == pytest.approx(expected, abs=0.003)  # OpenCV's steps are twice that
+
+
+def test_degraded_photographs_are_exposed_otherwise_or_noisy_and_the_original_stays():
+    flat = np.full((200, 200, 3), 120, np.uint8)
+    worse = np.array([degrade(flat, np.random.default_rng(seed))[..., 1] for seed in range(400)], float)
+    assert abs((np.abs(worse.mean((1, 2)) - 120) > 1.5).mean() - 0.5) < 0.1
+    spread = worse.std((1, 2))
+    assert abs((spread > 0.3).mean() - 0.5) < 0.1 and 10 < spread.max() < 20
+    assert (flat == 120).all()
+
+
+@pytest.mark.parametrize(("draws", "dark", "bright"), [
+    ([0, 1, 1], [255, 255], [255, 255]),  # 2.7 times the light: white for good
+    ([1, 1, 0], [95, 105], [235, 245]),  # a JPEG: rings along the edge
+    ([1, 1, 1], [100, 100], [240, 240]),
+])
+def test_one_degradation_at_a_time(draws, dark, bright):
+    image = np.repeat(np.array([[100, 240]], np.uint8), 50, 1).repeat(96, 0)[..., None].repeat(3, 2)
+    draws = iter(draws)
+    rng = types.SimpleNamespace(random=lambda: next(draws), integers=lambda *_, endpoint: 15, normal=lambda *_: 0.5)
+    worse = degrade(image, rng)
+    assert worse.shape == image.shape and worse.dtype == np.uint8
+    for part, (low, high) in ((worse[:, :40], dark), (worse[:, 60:], bright)):
+        assert low <= part.min() and part.max() <= high
+    assert (worse[:, 40:60] != image[:, 40:60]).any() == (high - low > 0 or high == 255)
+
+
+def test_the_share_of_degraded_samples(data, monkeypatch):
+    calls = []
+    monkeypatch.setattr(dataloader, "degrade", lambda image, rng: calls.append(image.shape) or image)
+    plain, dataset = training_set(data), SheetDataset(
+        data, data.stems("train"), (64, 48), 3, augment_scale=(0.25, 2.0), degraded=0.3)
+    for number in range(500):
+        dataset[number, number % 5]
+        plain[number, number % 5]
+    assert abs(len(calls) / 500 - 0.3) < 0.06
 
 
 def test_sheet_box_is_the_largest_size_that_is_made():

@@ -350,6 +350,14 @@ def test_images_are_asked_for_until_an_empty_line(folder, monkeypatch, capsys):
     assert next(answers, "none left") == "none left"
 
 
+def test_the_end_of_the_input_is_an_empty_line(folder, monkeypatch):
+    def ended(prompt):  # Ctrl-D, or no console
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", ended)
+    assert run(mode="image") == 0
+
+
 def test_an_image_in_the_output_folder_is_not_overwritten(folder, capsys):
     Image.fromarray(sheet()).save("img/a.png")
     before = Path("img/a.png").read_bytes()

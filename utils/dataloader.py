@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
+import simplejpeg
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -25,6 +26,9 @@ ASPECT_JITTER = 0.3
 FLIP, BLUR, ROTATE, ONTO_GAP = 0.5, 0.25, 0.25, 0.5  # probabilities
 DEGREES = 10.0
 HUE, SATURATION, VALUE = 0.1, 0.7, 0.3  # largest relative change of each
+EACH = 0.5  # probability of each thing that `degrade` does
+EXPOSURE, CAST = 0.15, 0.06  # standard deviations of the logarithms of the gain of all channels, and of each
+NOISE, QUALITY = 16.0, (15, 90)  # largest standard deviation, of 255; lowest and highest of a JPEG
 
 
 class SheetDataset(Dataset):
@@ -32,8 +36,8 @@ class SheetDataset(Dataset):
 
     Augmented, with the sheet `augment_scale` times the input's size, when that is given; else letterboxed. paste: share
     of the augmented ones on which objects of another sheet are pasted first. object_gap: background that their masks
-    keep between two objects of one class, see `utils/paste.py`. cache_dir: see `utils/cache.py`; the samples are the
-    same without it.
+    keep between two objects of one class, see `utils/paste.py`. degraded: share of the augmented ones that become worse
+    photographs, see `degrade`. cache_dir: see `utils/cache.py`; the samples are the same without it.
 
     An index is (epoch, number of the sheet): what is drawn at random depends on these two and the seed alone, so it
     differs between epochs and sheets, and is the same with any number of workers or processes.
@@ -49,6 +53,7 @@ class SheetDataset(Dataset):
         paste: float = 0.0,
         cache_dir: str = "",
         object_gap: int = 0,
+        degraded: float = 0.0,
     ) -> None:
         images = data.images()
         self.files = [(images[stem], data.mask(stem)) for stem in stems]
@@ -56,6 +61,7 @@ class SheetDataset(Dataset):
         self.augment_scale = augment_scale
         self.paste = paste
         self.object_gap = object_gap
+        self.degraded = degraded
         self.box = sheet_box(input_shape, augment_scale)
         self.cache_dir = cache_dir
         self.seed = seed
@@ -72,7 +78,7 @@ class SheetDataset(Dataset):
                 other = self._read(int(rng.integers(len(self))))
                 image, mask = paste_objects(image, mask, *other, rng, self.object_gap)
             onto_gap = ONTO_GAP if self.object_gap else 0.0
-            image, mask = augment(image, mask, self.input_shape, self.augment_scale, rng, onto_gap)
+            image, mask = augment(image, mask, self.input_shape, self.augment_scale, rng, onto_gap, self.degraded)
         else:
             image, mask = letterbox(image, self.input_shape)[0], letterbox_mask(mask, self.input_shape)
         return torch.from_numpy(image), torch.from_numpy(mask)
@@ -149,17 +155,20 @@ def augment(
     scale: tuple[float, float],
     rng: np.random.Generator,
     onto_gap: float = 0.0,
+    degraded: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One random view of a sheet: image uint8 (h, w, 3) and mask uint8 (h, w) at `shape` (height, width).
 
     Resize to `scale` times the shape (0.25 to 2 in the dissertation) with the aspect jittered by 0.3, flip, place at a
     random offset on grey bars (or crop), blur, rotate, change hue, saturation and value. Whatever was no part of the
     sheet is grey in the image and IGNORE in the mask. onto_gap: probability that a view of a sheet with GAP shows some
-    of it, which few would. Huang 2022, section on data augmentation; the mask's bars are
-    IGNORE here and were background there.
+    of it, which few would. degraded: probability of a worse photograph. Huang 2022, section on data
+    augmentation; the mask's bars are IGNORE here and were background there.
     """
     size = random_size(image.shape[:2], shape, scale, rng)
     image, mask = resize(image, size), resize_mask(mask, size)
+    if degraded and rng.random() < degraded:
+        image = degrade(image, rng)
     if rng.random() < FLIP:
         image, mask = image[:, ::-1], mask[:, ::-1]
     offsets = [(min(0, out - inner), max(0, out - inner)) for out, inner in zip(shape, size)]  # first and last
@@ -215,3 +224,20 @@ def jitter_colour(image: np.ndarray, gain: np.ndarray) -> np.ndarray:
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
     hsv = cv2.LUT(hsv, np.stack(tables, axis=-1).astype(np.uint8)[None])
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+
+
+def degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A worse photograph of `image` uint8 (h, w, 3): under- or over-exposed, with a cast; noisy; a strong JPEG.
+
+    Each of the three with probability EACH. What is over-exposed is white for good, as in a camera.
+    """
+    if rng.random() < EACH:
+        gain = np.exp(rng.normal(0, EXPOSURE) + rng.normal(0, CAST, 3))
+        image = cv2.LUT(image, (np.arange(256)[:, None] * gain).clip(0, 255).astype(np.uint8)[None])
+    if rng.random() < EACH:
+        noise = rng.standard_normal(image.shape, np.float32)
+        image = cv2.addWeighted(image, 1, noise, rng.uniform(0, NOISE), 0, dtype=cv2.CV_8U)
+    if rng.random() < EACH:
+        quality = int(rng.integers(*QUALITY, endpoint=True))
+        image = simplejpeg.decode_jpeg(simplejpeg.encode_jpeg(image, quality, colorsubsampling="420"))
+    return image
