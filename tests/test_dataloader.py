@@ -232,11 +232,12 @@ def test_degraded_photographs_are_exposed_otherwise_or_noisy_and_the_original_st
 
 
 @pytest.mark.parametrize(("draws", "dark", "bright"), [
-    ([0, 1, 1], [255, 255], [255, 255]),  # 2.7 times the light: white for good
-    ([1, 1, 0], [95, 105], [235, 245]),  # a JPEG: rings along the edge
-    ([1, 1, 1], [100, 100], [240, 240]),
+    ([0, 1, 1], (255, 255), (255, 255)),  # 2.7 times the light: white for good
+    ([1, 1, 0], (95, 105), (235, 245)),  # a JPEG
+    ([1, 1, 1], (100, 100), (240, 240)),
 ])
 def test_one_degradation_at_a_time(draws, dark, bright):
+    rings = draws == [1, 1, 0]
     image = np.repeat(np.array([[100, 240]], np.uint8), 50, 1).repeat(96, 0)[..., None].repeat(3, 2)
     draws = iter(draws)
     rng = types.SimpleNamespace(random=lambda: next(draws), integers=lambda *_, endpoint: 15, normal=lambda *_: 0.5)
@@ -244,7 +245,7 @@ def test_one_degradation_at_a_time(draws, dark, bright):
     assert worse.shape == image.shape and worse.dtype == np.uint8
     for part, (low, high) in ((worse[:, :40], dark), (worse[:, 60:], bright)):
         assert low <= part.min() and part.max() <= high
-    assert (worse[:, 40:60] != image[:, 40:60]).any() == (high - low > 0 or high == 255)
+    assert (len(np.unique(worse)) > 2) == rings  # along the edge
 
 
 def test_the_share_of_degraded_samples(data, monkeypatch):
