@@ -123,7 +123,8 @@ def train(s: config.Settings, procs: Processes) -> None:
         SheetCache(s.cache_dir, s.cache_gb, procs.world_size), len(train_stems) * procs.rank // procs.world_size,
     )
     train_set = SheetDataset(
-        data, train_stems, s.input_shape, s.seed, s.augment_scale, s.paste, s.cache_dir, s.object_gap, s.degraded
+        data, train_stems, s.input_shape, s.seed, s.augment_scale,
+        paste=s.paste, object_gap=s.object_gap, degraded=s.degraded, cache_dir=s.cache_dir,
     )
     val_set = SheetDataset(data, val_stems, predict_shape, s.seed, cache_dir=s.cache_dir)
     loss_fn = make_loss(s, pixels[:len(train_stems)], procs.device)

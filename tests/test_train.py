@@ -20,7 +20,7 @@ import train
 from deeplab import DeeplabV3
 from helpers import ROOT, make_dataset, sheet, train_settings
 from nets.mobilenetv2 import imagenet_features, mobilenetv2
-from utils import precision, train_setup, utils_fit
+from utils import dataloader, precision, train_setup, utils_fit
 from utils.callbacks import LossHistory
 from utils.checkpoint import build_model, load_checkpoint
 from utils.dataloader import SheetDataset, make_loader
@@ -163,6 +163,15 @@ def test_a_frozen_backbone_does_not_move(folder):
     weights = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")["model"]
     assert all(torch.equal(weights[f"backbone.{name}"], value) for name, value in backbone.state_dict().items())
     assert weights["aspp.branch1.1.num_batches_tracked"] == 2  # the rest did learn
+
+
+def test_training_samples_are_degraded_and_validation_sheets_are_not(folder, monkeypatch):
+    calls = []
+    real = dataloader.degrade
+    monkeypatch.setattr(dataloader, "degrade", lambda *args: calls.append(args) or real(*args))
+    train.main(train_settings(folder, degraded=1.0))
+    assert len(calls) == 8  # four sheets, two epochs
+    assert np.isfinite(numbers(folder, "epoch_loss.txt")).all()
 
 
 def test_imagenet_weights_are_what_training_starts_from(folder, monkeypatch):
@@ -430,6 +439,7 @@ def test_overlays_show_the_first_sheets_as_the_network_predicts(folder):
     ({"cls_weights": (1.0, 2.0)}, "cls_weights has 2 numbers and name_classes 5 names"),
     ({"augment_scale": (2.0, 0.5)}, "augment_scale"),
     ({"paste": 1.5}, "paste is 1.5: it has to be from 0 to 1"),
+    ({"degraded": -0.1}, "degraded is -0.1: it has to be from 0 to 1"),
     ({"object_gap": 4}, "object_gap is 4: it has to be 0 or an odd number"),
     ({"gap_weight": 0.0}, "gap_weight is 0.0: it has to be above 0"),
     ({"object_gap": 3, "name_classes": tuple(map(str, range(255)))}, "name_classes may have at most 254 names"),

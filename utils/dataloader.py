@@ -78,7 +78,9 @@ class SheetDataset(Dataset):
                 other = self._read(int(rng.integers(len(self))))
                 image, mask = paste_objects(image, mask, *other, rng, self.object_gap)
             onto_gap = ONTO_GAP if self.object_gap else 0.0
-            image, mask = augment(image, mask, self.input_shape, self.augment_scale, rng, onto_gap, self.degraded)
+            image, mask = augment(
+                image, mask, self.input_shape, self.augment_scale, rng, onto_gap=onto_gap, degraded=self.degraded
+            )
         else:
             image, mask = letterbox(image, self.input_shape)[0], letterbox_mask(mask, self.input_shape)
         return torch.from_numpy(image), torch.from_numpy(mask)
@@ -162,8 +164,8 @@ def augment(
     Resize to `scale` times the shape (0.25 to 2 in the dissertation) with the aspect jittered by 0.3, flip, place at a
     random offset on grey bars (or crop), blur, rotate, change hue, saturation and value. Whatever was no part of the
     sheet is grey in the image and IGNORE in the mask. onto_gap: probability that a view of a sheet with GAP shows some
-    of it, which few would. degraded: probability of a worse photograph. Huang 2022, section on data
-    augmentation; the mask's bars are IGNORE here and were background there.
+    of it, which few would. degraded: probability of a worse photograph, see `degrade`. Huang 2022,
+    section on data augmentation; the mask's bars are IGNORE here and were background there. The last two are ours.
     """
     size = random_size(image.shape[:2], shape, scale, rng)
     image, mask = resize(image, size), resize_mask(mask, size)
