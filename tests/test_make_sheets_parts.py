@@ -353,6 +353,13 @@ def test_a_pair_of_charts_is_two_that_lie_end_to_end() -> None:
         assert (board.alpha > 127).all() and board.image[0].mean() < 128
 
 
+def test_only_between_the_halves_of_a_card_are_patches_far_apart() -> None:
+    for seed in range(30):
+        make = charts.half(make_kit(seed))
+        between = sum(make.ends) + make.gap  # of two halves that touch, from patch to patch
+        assert between > 2 * make.gap and between > 0.05 * make.height
+
+
 @pytest.mark.parametrize("kind", [scales.box_ruler, scales.checkered, scales.block_card, scales.patch_ruler,
                                   scales.patch_card, rulers.tick_ruler, rulers.edge_ruler, rulers.clear_ruler,
                                   rulers.slip])

@@ -97,6 +97,18 @@ def test_parted_labels_stay_apart_at_the_size_of_the_sheet(size: tuple[int, int]
     assert len(components(mask)) == 3
 
 
+@pytest.mark.parametrize("row", [48, 49, 50, 51])
+@pytest.mark.parametrize("gap_class", [0, 2])
+def test_a_line_and_a_gap_that_ends_beside_it_part_labels_at_any_size(row: int, gap_class: int) -> None:
+    """The labels are hardly a pixel apart over half their length; a corner of that gap touches the line, or not."""
+    logits = labels(*STACK)
+    logits[gap_class, row, 30:75] = logits[:, row, 30:75].max(0) + 0.1
+    parted = split_touching(logits)
+    assert len(components(parted.argmax(0))) == 2
+    for size in ((190, 317), (281, 468), (700, 1167)):
+        assert len(components(unletterbox_classes(parted, Placement(0, 0, 120, 200), size))) == 2
+
+
 def test_pixels_go_to_the_label_that_a_watershed_gives_them_to() -> None:
     logits = labels(*STAIRS)
     found = components(split_touching(logits).argmax(0))

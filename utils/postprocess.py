@@ -109,10 +109,15 @@ def _drawn(shape: tuple[int, int], polygon: np.ndarray) -> np.ndarray:
     return cv2.fillConvexPoly(np.zeros(shape, np.uint8), polygon, 1).view(bool)
 
 
-def _raise(values: np.ndarray, k: int, where: np.ndarray) -> None:
-    """Makes k the class of `where`, bool (h, w), in the logits `values`; lines outlast upsampling."""
+def _raise(values: np.ndarray, k: int, where: np.ndarray) -> float:
+    """Makes k the class of `where`, bool (h, w), in the logits `values`, by a margin, which it gives back.
+
+    It is the largest that any pixel has: lines outlast upsampling.
+    """
     second, highest = np.partition(values, -2, axis=0)[-2:]
-    values[k][where] = highest[where] + (highest - second).max()
+    margin = (highest - second).max()
+    values[k][where] = highest[where] + margin
+    return margin
 
 
 def split_touching(logits: np.ndarray) -> np.ndarray:
@@ -129,18 +134,32 @@ def split_touching(logits: np.ndarray) -> np.ndarray:
     classes, result = highest_class(logits), logits
     for box in object_boxes(classes):
         for k in np.unique(classes[box][classes[box] > 0]):
-            own = (classes[box] == k).view(np.uint8)
-            _, labels, stats, _ = cv2.connectedComponentsWithStats(own, connectivity=8)
+            things = (classes[box] == k).view(np.uint8)
+            _, labels, stats, _ = cv2.connectedComponentsWithStats(things, connectivity=8)
             for index, (x, y, width, height, _) in enumerate(stats[1:], 1):
                 if min(width, height) < MIN_SIDE:
                     continue
                 inner = box[0].start + y, box[1].start + x
                 inner = np.s_[inner[0]:inner[0] + height, inner[1]:inner[1] + width]
-                line = _lines(logits[(slice(None), *inner)], labels[y:y + height, x:x + width] == index)
+                own = labels[y:y + height, x:x + width] == index
+                line = _lines(logits[(slice(None), *inner)], own)
                 if line is not None:
                     result = logits.copy() if result is logits else result
-                    _raise(result[(slice(None), *inner)], 0, line)
+                    _cut(result[(slice(None), *inner)], k, own, line)
     return result
+
+
+def _cut(values: np.ndarray, k: int, own: np.ndarray, line: np.ndarray) -> None:
+    """Makes background of `line`, bool (h, w), and surer to be no `k` what else lies between the things of `own`.
+
+    That is where they are a pixel apart already: upsampled, they would touch there.
+    """
+    margin = _raise(values, 0, line)
+    _, numbers = cv2.connectedComponents((own & ~line).view(np.uint8), connectivity=8)
+    numbers = numbers.astype(np.float32)  # OpenCV dilates no int32
+    lowest = cv2.erode(np.where(numbers > 0, numbers, np.inf).astype(np.float32), SQUARE)
+    gap = (numbers == 0) & (cv2.dilate(numbers, SQUARE) > lowest)
+    values[k][gap] = values[:, gap].min(0) - margin
 
 
 def _lines(values: np.ndarray, own: np.ndarray) -> np.ndarray | None:

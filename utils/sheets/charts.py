@@ -73,9 +73,11 @@ def half(kit: Kit) -> Half:
     rng = kit.rng
     height = rng.uniform(1.5, 4.0)
     step = height * rng.uniform(0.36, 0.47)
+    gap = step * kit.pick((0.03, 0.08, 0.15, 0.3))
+    ends = tuple(rng.uniform(0.03, 0.3, 2) * height + gap / 2)  # two halves end to end: wider apart than their patches
     return Half(
-        height, step, rng.uniform(0, 1) * (height - 2 * step), tuple(rng.uniform(0.03, 0.3, 2) * height),
-        step * kit.pick((0.03, 0.08, 0.15, 0.3)), vary(rng, kit.pick(((32, 31, 32), (24, 24, 46)), (2, 1)), 8),
+        height, step, rng.uniform(0, 1) * (height - 2 * step), ends, gap,
+        vary(rng, kit.pick(((32, 31, 32), (24, 24, 46)), (2, 1)), 8),
         toned(kit, CHECKER)[::kit.pick((1, -1))], 0.12 if kit.chance(0.3) else 0.0,
         rng.uniform(0.02, 0.06) if kit.chance(0.3) else 0.0, kit.pick(("ColorCard.com", "COLOR TARGET", "")),
     )
