@@ -41,7 +41,7 @@ line_width: int = 10                   # line and linestrip
 point_size: int = 5                    # point and points: radius of the disc
 
 # Objects of one class that touch
-seam: float = 0.0                      # ignored between them, as a share of the height; 0.002 lets training part them
+seam: float = 0.002                    # share of the height, ignored between them: else they are one object; 0: nothing
 
 # Images that are not copied
 jpeg_quality: int = 95                 # 1 to 100

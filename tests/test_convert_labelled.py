@@ -303,7 +303,8 @@ def test_masks_to_labelme_and_back_is_exact(tmp_path, labels, convert):
     data = json.loads((tmp_path / "out/K.1.json").read_text(encoding="utf-8"))
     assert data["imagePath"] == "../images/K.1.jpg" and data["imageData"] is None
     assert (data["imageHeight"], data["imageWidth"]) == SIZE
-    settings = config.read(labelme_to_deeplab, input_dir=str(tmp_path / "out"), output_dir=str(tmp_path / "back"))
+    folders = {"input_dir": str(tmp_path / "out"), "output_dir": str(tmp_path / "back")}
+    settings = config.read(labelme_to_deeplab, **folders, seam=0.0)
     assert labelme_to_deeplab.main(settings) == 0
     np.testing.assert_array_equal(read_mask(tmp_path / "back/SegmentationClass/K.1.png"), mask)
 

@@ -172,13 +172,14 @@ def test_shapes_of_one_group_are_one_object(before, convert, capsys):
     assert ["Label", "3"] in rows and ["Scale", "1"] in rows
 
 
-def test_a_seam_can_be_kept_between_touching_objects(tmp_path, before, convert):
+@pytest.mark.parametrize("seam", [{}, {"seam": 0.05}])  # 0.06 and 1.5 of 30 rows: 2 pixels each
+def test_a_seam_is_kept_between_touching_objects(tmp_path, before, convert, seam):
     sheet().save(before / "K1.jpg")
     write_json(before / "K1.json", [LABEL, {**LABEL, "points": [[6, 1], [12, 5]]}])
-    assert convert() == 0
+    assert convert(seam=0.0) == 0
     mask = read_mask(tmp_path / "out" / "SegmentationClass" / "K1.png")
     assert (mask[1:5, 2:12] == 2).all()
-    assert convert(seam=0.05) == 0  # 1.5 of 30 rows: at least 2 pixels
+    assert convert(**seam) == 0
     mask = read_mask(tmp_path / "out" / "SegmentationClass" / "K1.png")
     assert (mask[1:5, 5:7] == 255).all() and (mask == 255).sum() == 8 and (mask == 2).sum() == 32
 
