@@ -7,6 +7,7 @@ import numpy as np
 
 from utils.boxes import object_boxes
 from utils.letterbox import highest_class
+from utils.paste import between_objects
 
 # How `split_touching` tells two things from one; chosen on real sheets.
 LEVELS = np.arange(1.5, 6.6)  # margins between the highest logit and the second
@@ -156,9 +157,7 @@ def _cut(values: np.ndarray, k: int, own: np.ndarray, line: np.ndarray) -> None:
     """
     margin = _raise(values, 0, line)
     _, numbers = cv2.connectedComponents((own & ~line).view(np.uint8), connectivity=8)
-    numbers = numbers.astype(np.float32)  # OpenCV dilates no int32
-    lowest = cv2.erode(np.where(numbers > 0, numbers, np.inf).astype(np.float32), SQUARE)
-    gap = (numbers == 0) & (cv2.dilate(numbers, SQUARE) > lowest)
+    gap = between_objects(numbers, numbers == 0, 3)
     values[k][gap] = values[:, gap].min(0) - margin
 
 
