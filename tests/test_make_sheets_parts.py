@@ -54,9 +54,10 @@ def test_barcode_on_its_sticker_is_read(name: str, text: str) -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_random_stickers_are_read(seed: int) -> None:
-    card = barcodes.sticker(make_kit(seed, 150.0), (236, 226, 200))
+    card = barcodes.sticker(make_kit(seed, 200.0), (236, 226, 200))
     (shape,) = card.shapes
-    quiet = cv2.copyMakeBorder(card.image, 60, 60, 60, 60, cv2.BORDER_REPLICATE)
+    image = np.where(card.alpha[..., None] > 127, card.image, 236).astype(np.uint8)
+    quiet = cv2.copyMakeBorder(image, 60, 60, 60, 60, cv2.BORDER_REPLICATE)
     assert shape.note.split(" ", 1)[1] in [code.text for code in zxingcpp.read_barcodes(quiet)]
 
 
@@ -75,6 +76,19 @@ def test_barcode_in_a_label_is_marked_tightly() -> None:
     assert ink[inside].mean() > 0.2 and not ink[~inside].any()
     (found,) = zxingcpp.read_barcodes(card.image)
     assert shape.note.split(" ", 1)[1] == found.text
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_barcode_printed_on_the_sheet_is_its_bars_alone(seed: int) -> None:
+    card = barcodes.on_sheet(make_kit(seed, 150.0))
+    (shape,) = card.shapes
+    inside = filled(shape, card.alpha.shape)
+    rows, columns = np.nonzero(inside)
+    bars = (card.alpha > 127)[rows.min() + 2:rows.max() - 1, columns.min():columns.max() + 1]
+    assert (bars == bars[0]).all() and bars[0, :3].any() and bars[0, -3:].any()
+    assert (card.alpha > 127)[~inside].any()  # the number below
+    read = zxingcpp.read_barcodes(cv2.copyMakeBorder(255 - card.alpha, 60, 60, 60, 60, cv2.BORDER_CONSTANT, value=255))
+    assert [f"{code.format.name} {code.text}" for code in read] == [shape.note]
 
 
 def test_barcodes_are_read_from_a_photograph() -> None:
@@ -219,12 +233,30 @@ def test_paper_shows_through_a_clear_ruler_but_not_through_its_ink() -> None:
 
 
 def test_string_of_a_tag_is_no_label() -> None:
-    for seed in range(4):
+    for seed in range(12):  # clipped, square and round ones
         card = labels.tag(make_kit(seed), (240, 232, 210))
         (shape,) = card.shapes
         inside = filled(shape, card.alpha.shape)
         assert shape.label == "Label" and (card.alpha > 127)[inside].mean() > 0.98
         assert 0.001 < (card.alpha > 127)[~inside].mean() < 0.35
+
+
+def test_part_of_the_plant_lies_over_a_tag_tied_to_it() -> None:
+    tied = 0
+    for seed in range(12):
+        kit, canvas = make_kit(seed), Canvas(np.full((800, 560, 3), 240, np.uint8), 20.0)
+        specimen = plants.grow(kit, canvas, (0, 0, 28, 40))
+        layout = compose.Layout(kit, (0, 0, 28, 40), specimen)
+        middle = compose.tie(kit, canvas, specimen, layout, (240, 232, 210))
+        assert (middle is None) == (not canvas.shapes) == (not layout.taken)
+        if middle:
+            (shape,) = canvas.shapes
+            plant = np.zeros((800, 560), bool)
+            part = specimen.rgba[..., 3] > 127
+            plant[specimen.top:specimen.top + part.shape[0], specimen.left:specimen.left + part.shape[1]] = part
+            assert shape.label == "Label" and np.linalg.norm(shape.points.mean(0) / 20 - middle) < 3
+            tied += 0 < plant[filled(shape, plant.shape)].mean() < 0.6
+    assert tied >= 8
 
 
 @pytest.mark.parametrize("below", [False, True])

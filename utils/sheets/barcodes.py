@@ -55,7 +55,9 @@ def readable(name: str, text: str) -> str:
 
 
 def sticker(kit: Kit, sheet: Color) -> Card:
-    """A barcode sticker, the whole of it class Barcode: white mostly, else like the sheet's paper."""
+    """A barcode sticker, the whole of it class Barcode: white mostly, else like the sheet's paper; or `on_sheet`."""
+    if kit.chance(0.05):
+        return on_sheet(kit)
     name, text = random_code(kit)
     white = kit.pick(((252, 252, 250), (244, 243, 238), (236, 230, 214)))
     paper = vary(kit.rng, white if kit.chance(0.75) else sheet, 4)
@@ -124,6 +126,26 @@ def matrix_sticker(kit: Kit, name: str, text: str, paper: Color) -> Card:
             printed(kit, card, words_, left, margin + index * side / 3, side * 0.26, BLACK, "sans", limit=room)
     finish(kit, card)
     card.mark("Barcode", note=readable(name, text))
+    return card
+
+
+def on_sheet(kit: Kit) -> Card:
+    """A barcode printed on the sheet's own paper, between a heading and a number: only the bars are class Barcode."""
+    rng = kit.rng
+    name, text = kit.pick(("Code39", "Code128")), words.code(kit)
+    size, lines, gap = rng.uniform(0.3, 0.55), int(rng.integers(0, 4)), rng.uniform(0.05, 0.3)
+    width, height, inset = rng.uniform(4.5, 7.0), rng.uniform(0.5, 1.1), rng.uniform(0.0, 1.0)
+    top = lines * size * 1.2 + gap
+    card = Card(width, top + height + gap + size * 1.6, kit.scale, (255, 255, 255))
+    for index in range(lines):
+        printed(kit, card, kit.pick(words.INSTITUTION).upper(), width / 2, index * size * 1.2, size, BLACK, "serif",
+                align=0.5, limit=width)
+    draw_symbol(card, name, text, inset, top, width - 2 * inset, height)
+    printed(kit, card, kit.pick((text, f"No. {words.number(kit, 7)}")), width / 2, top + height + gap, size * 1.2, BLACK,
+            kit.pick(("serif", "mono")), align=0.5, limit=width)
+    card.alpha = 255 - card.image.min(2)
+    card.image[:] = BLACK
+    card.mark("Barcode", (inset, top, width - 2 * inset, height), readable(name, text))
     return card
 
 

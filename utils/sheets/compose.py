@@ -230,7 +230,10 @@ def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool
     early = kit.chance(0.12)  # leaves may lie over the ruler
     if measured and early:
         measure(kit, canvas, layout)
+    tied = tie(kit, canvas, specimen, layout, color) if kit.chance(0.12) else None
     plants.press(kit, canvas, specimen)
+    if tied and kit.chance(0.5):
+        canvas.paste(distractors.mounting_tape(kit), *tied, kit.rng.uniform(-90, 90), kit.rng.uniform(0, 0.4))
     for _ in range(int(rng.integers(0, 12)) if kit.chance(0.6) else 0):
         tape(kit, canvas, specimen, layout.area)
     if kit.chance(0.2):
@@ -284,6 +287,20 @@ def tape(kit: Kit, canvas: Canvas, specimen: plants.Specimen, area: Box) -> None
     at = np.array(area[:2]) + kit.rng.uniform(0.05, 0.95, 2) * area[2:]
     if specimen.cover(*(at - 0.4), 0.8, 0.8) > 0.1:
         canvas.paste(distractors.mounting_tape(kit), *at, kit.rng.uniform(-90, 90), kit.rng.uniform(0, 0.4))
+
+
+def tie(kit: Kit, canvas: Canvas, specimen: plants.Specimen, layout: Layout, color: Color
+        ) -> tuple[float, float] | None:
+    """Lays a tag at any angle where a part of the plant will lie over it; gives its middle, None if there is no room."""
+    rng, area, card = kit.rng, layout.area, labels.tag(kit, color)
+    for _ in range(40):
+        at = np.array(area[:2]) + rng.uniform(0.05, 0.95, 2) * area[2:]
+        box = (at[0] - card.width / 2, at[1] - card.height / 2, card.width, card.height)
+        if specimen.cover(*(at - 0.3), 0.6, 0.6) > 0.1 and specimen.cover(*box) < 0.4 and not layout.overlap(box):
+            layout.taken.append((box, 0.4))
+            canvas.paste(card, *at, rng.uniform(-80, 80), rng.uniform(0, 0.3))
+            return tuple(at)
+    return None
 
 
 def neighbour(kit: Kit, canvas: Canvas, photo: Sequence[float]) -> None:

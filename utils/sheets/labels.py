@@ -203,15 +203,17 @@ def half_blank(kit: Kit, color: Color) -> Card:
 
 
 def tag(kit: Kit, color: Color) -> Card:
-    """A tie-on tag: a small card with clipped corners, a hole and its string; only the card is Label."""
+    """A tie-on tag: a small card with a hole and its string, clipped, square or round at that end; only it is Label."""
     rng = kit.rng
     width, height = rng.uniform(3.0, 6.5), rng.uniform(1.8, 3.2)
     papers = ((222, 200, 152), (236, 224, 196), (240, 240, 236), (208, 208, 200))
     ground = color if kit.chance(0.5) else vary(rng, kit.pick(papers), 6)
     card = paper(kit, width + 2, height, ground)  # the string takes two centimetres at the left
     cut = height * rng.uniform(0.15, 0.35)
-    outline = np.array([(2 + cut, 0), (width + 2, 0), (width + 2, height), (2 + cut, height), (2, height - cut),
-                        (2, cut)])
+    turn = np.linspace(np.pi / 2, np.pi * 3 / 2, 12)
+    left = kit.pick((((2 + cut, height), (2, height - cut), (2, cut), (2 + cut, 0)), ((2, height), (2, 0)),
+                     (2 + height / 2 + np.stack([np.cos(turn), np.sin(turn)], 1) * height / 2 - (0, 2))), (4, 2, 2))
+    outline = np.array([*left, (width + 2, 0), (width + 2, height)])
     card.cut(outline)
     card.shapes.append(Shape("Label", outline * card.scale))
     hole = np.array([2.45, height / 2])
@@ -223,9 +225,13 @@ def tag(kit: Kit, color: Color) -> Card:
         string.line(wander(rng, hole, rng.uniform(2.6, 3.7), 2.4, 1.2), (255, 255, 255), 0.05)
     card.image[string.image[..., 0] > 127] = vary(rng, kit.pick(((230, 226, 214), (170, 150, 110), (120, 30, 30))), 8)
     card.alpha = np.maximum(card.alpha, string.image[..., 0])
-    hand = Hand.random(kit)
+    hand, tone, by_hand = Hand.random(kit), ink(kit), kit.chance(0.6)
     for row in np.linspace(0.35, 0.85, int(kit.pick(range(4), (2, 1, 1, 1)))):
-        handwritten(kit, card, hand, 3.0, height * row, 0.2, (width - 1.4) * rng.uniform(0.5, 1.0))
+        if by_hand:
+            handwritten(kit, card, hand, 3.0, height * row, 0.2, (width - 1.4) * rng.uniform(0.5, 1.0))
+        else:
+            text = kit.pick((kit.pick(words.INSTITUTION), f"No. {words.number(kit, 5)}", words.species(kit)))
+            printed(kit, card, text, 3.0, height * row - 0.4, 0.4, tone, "serif", limit=width - 1.4)
     return card
 
 

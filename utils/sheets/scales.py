@@ -22,7 +22,7 @@ def box_ruler(kit: Kit) -> Card:
     rng = kit.rng
     height = rng.uniform(1.5, 2.9)
     length = int(kit.pick((5, 10, 15), (1, 8, 1)))
-    emblem = rng.uniform(1.8, 4.5) if kit.chance(0.75) else 0.0
+    emblem = rng.uniform(1.8, 6.0) if kit.chance(0.75) else 0.0
     ground, ink = (BLACK, WHITE) if kit.chance(0.8) else (WHITE, BLACK)
     ground = vary(rng, ground, 7)
     block = height if kit.chance(0.15) else 0.0  # a mini chart at the ruler's end
@@ -47,7 +47,7 @@ def box_ruler(kit: Kit) -> Card:
                 left + length, low, numbers, ink, path=path, align=1.0)
     if emblem:
         x = left + length + 0.35
-        if kit.chance(0.45):
+        if kit.chance(0.6):
             card.rect(x, 0.05, emblem, height - 0.1, vary(rng, WHITE, 6))
             logo(kit, card, (x + 0.1, 0.1, emblem - 0.2, height - 0.2), kit.pick((BLACK, (70, 70, 110), (60, 90, 60))))
         else:
