@@ -17,7 +17,9 @@ from torchvision.models.segmentation.deeplabv3 import ASPP as TorchvisionASPP
 
 from nets.community import from_community, is_community, to_community
 from nets.deeplabv3_plus import ASPP, DeepLab, Dropout, SingleValueBatchNorm2d, fold_batchnorm
-from nets.mobilenetv2 import BAND, IMAGENET_MEAN, IMAGENET_STD, IMAGENET_URL, AtrousDepthwise, mobilenetv2
+from nets.mobilenetv2 import (
+    BAND, IMAGENET_MEAN, IMAGENET_STD, IMAGENET_URL, PRECISE, PRECISE_IN_TRAINING, AtrousDepthwise, mobilenetv2
+)
 from nets.xception import Block, SeparableConv2d, xception
 
 FIXTURES = Path(__file__).parents[2] / "shared" / "fixtures"
@@ -112,12 +114,30 @@ def test_mobilenet_is_torchvisions_sampled_more_densely(downsample_factor: int) 
 
 
 @torch.inference_mode()
-def test_the_low_level_keeps_its_digits_in_mixed_precision() -> None:
-    model, x = mobilenetv2().eval(), torch.rand(1, 3, 16, 16)
-    expected, _ = model(x)
+@pytest.mark.parametrize("training", [False, True])
+def test_first_layers_keep_their_digits_in_mixed_precision(training: bool) -> None:
+    model, x = mobilenetv2().train(training), torch.rand(2, 3, 32, 32)
+    expected = model.features[:PRECISE_IN_TRAINING if training else PRECISE](x)
+    seen = []
+    model.features[PRECISE_IN_TRAINING if training else PRECISE].register_forward_pre_hook(
+        lambda _, inputs: seen.append(inputs[0]))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         low_level, high_level = model(x)
-    assert torch.equal(low_level, expected) and high_level.dtype == torch.bfloat16
+    torch.testing.assert_close(seen[0], expected)
+    assert low_level.dtype == torch.float32 and high_level.dtype == torch.bfloat16
+
+
+@torch.inference_mode()
+def test_the_classifier_keeps_its_digits_in_mixed_precision() -> None:
+    model, x = DeepLab(4).eval(), torch.rand(1, 3, 32, 32)
+    seen = []
+    model.cls_conv.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output)))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        model(x)
+    (features, logits), = seen
+    weight = model.cls_conv.weight.double()[:, :, 0, 0]
+    exact = torch.einsum("oc,nchw->nohw", weight, features.double()) + model.cls_conv.bias.double()[:, None, None]
+    torch.testing.assert_close(logits.double(), exact, rtol=1e-5, atol=1e-5)  # bfloat16: 4e-3
 
 
 @pytest.mark.parametrize("height", [31, 192, 193, 400])
