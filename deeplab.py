@@ -102,7 +102,7 @@ class DeeplabV3:
         logits = self._batcher(sheet) if self._batcher else self._forward(sheet[None])[0]
         logits = drop_unsure(logits.float().cpu().numpy(), self.min_confidence)
         if self.refine_objects:
-            logits = refine_objects(logits)
+            logits = refine_objects(logits, self.name_classes)
         return unletterbox_classes(logits, placement, pixels.shape[:2])
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:

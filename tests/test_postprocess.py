@@ -81,6 +81,12 @@ def test_touching_labels_are_parted(boxes: tuple, class_id: int) -> None:
     np.testing.assert_array_equal(logits, before)
 
 
+def test_a_scale_is_never_parted() -> None:
+    logits = labels(*ROW)
+    assert refine_objects(logits, ("_background_", "Scale", "Label")) is logits
+    assert len(components(refine_objects(logits, ("_background_", "Label", "Scale")).argmax(0))) == 2
+
+
 def test_what_the_line_cuts_off_is_no_label() -> None:
     """A piece nearer to the left label, with a slit between them, is one with the right one."""
     logits = labels(*ROW)
@@ -165,7 +171,7 @@ def test_patches_on_a_ruler_are_one_strip(turn: int) -> None:
     logits, true = (np.rot90(array, turn, (-2, -1)) for array in (logits, true))
     before = logits.copy()
     assert len(components(logits.argmax(0))) == 3
-    joined = refine_objects(logits).argmax(0)
+    joined = refine_objects(logits, ("_background_", "Color chart", "Scale")).argmax(0)
     assert len(components(joined)) == 2 and (joined != true).sum() <= 30  # an edge of the gap may be a pixel off
     np.testing.assert_array_equal(logits, before)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -17,6 +19,7 @@ MIN_FILL = 0.75  # of its rectangle, that a part fills
 MAX_LOSS = 0.02  # that the parts together fill theirs worse than the whole
 MIN_DEPTH = 2.2  # that the margin falls from each part to the line between them
 LINE_SHARE = 75  # percent of the line that lie so deep
+WHOLE = ("Scale",)  # classes whose things do not lie edge to edge: what looks so is a panel or an emblem on a ruler
 # What `join_strips` takes for a strip, so chosen, too.
 RULER = 4  # times as long as wide is what it lies on
 STRIP = 8  # times as long as wide it is
@@ -51,9 +54,9 @@ def drop_unsure(logits: np.ndarray, min_confidence: float) -> np.ndarray:
     return result
 
 
-def refine_objects(logits: np.ndarray) -> np.ndarray:
-    """`logits`, float (C, h, w), after `split_touching` and `join_strips`."""
-    return join_strips(split_touching(logits))
+def refine_objects(logits: np.ndarray, name_classes: Sequence[str]) -> np.ndarray:
+    """`logits`, float (C, h, w), of these classes after `split_touching`, but for WHOLE ones, and `join_strips`."""
+    return join_strips(split_touching(logits, [k for k, name in enumerate(name_classes) if name in WHOLE]))
 
 
 def join_strips(logits: np.ndarray) -> np.ndarray:
@@ -121,8 +124,8 @@ def _raise(values: np.ndarray, k: int, where: np.ndarray) -> float:
     return margin
 
 
-def split_touching(logits: np.ndarray) -> np.ndarray:
-    """`logits`, float (C, h, w), with a line of background between things of one class that touch.
+def split_touching(logits: np.ndarray, whole: Sequence[int] = ()) -> np.ndarray:
+    """`logits`, float (C, h, w), with a line of background between things of one class, none of `whole`, that touch.
 
     Labels and charts lie edge to edge, and the mask shows them as one object. Between them the network is less sure.
     Where an object falls apart when only pixels above some margin (highest minus second logit) are kept, its parts are
@@ -134,7 +137,7 @@ def split_touching(logits: np.ndarray) -> np.ndarray:
     """
     classes, result = highest_class(logits), logits
     for box in object_boxes(classes):
-        for k in np.unique(classes[box][classes[box] > 0]):
+        for k in np.setdiff1d(classes[box], (0, *whole)):
             things = (classes[box] == k).view(np.uint8)
             _, labels, stats, _ = cv2.connectedComponentsWithStats(things, connectivity=8)
             for index, (x, y, width, height, _) in enumerate(stats[1:], 1):
