@@ -74,7 +74,7 @@ class MobileNetV2(nn.Module):
         format of x: of all, they are where bfloat16 rounds most of the result away, and gain least. (Masks of 47 real
         sheets at 1024 x 1024, compared with float32: PRECISE_IN_TRAINING layers so, 99.978% of the pixels have the same
         class, on the worst sheet 99.88%, and the mIoU differs by 7e-5; PRECISE layers, 99.993%, 99.96% and 3e-5, for 15%
-        more time, which training does without.)
+        more time of the network, which training does without.)
         """
         precise = PRECISE_IN_TRAINING if self.training else PRECISE
         with torch.autocast(x.device.type, enabled=False):
