@@ -129,9 +129,7 @@ class DeepLab(nn.Module):
             low_level = self.shortcut_conv(low_level)
             features = torch.cat((self.upsample(features, low_level, stride // 4), low_level), dim=1)
             features, stride = self.cat_conv(features), 4
-        with torch.autocast(x.device.type, enabled=False):  # costs nothing, and halves what bfloat16 does to logits
-            logits = self.cls_conv(features.to(x.dtype))
-        return self.upsample(logits, x, stride)
+        return self.upsample(self.cls_conv(features).float(), x, stride)
 
     def upsample(self, x: Tensor, like: Tensor, stride: int) -> Tensor:
         """x (N, C, h, w), resized bilinearly to height and width of `like`: (N, C, H, W).
