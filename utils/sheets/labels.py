@@ -212,7 +212,7 @@ def tag(kit: Kit, color: Color) -> Card:
     cut = height * rng.uniform(0.15, 0.35)
     turn = np.linspace(np.pi / 2, np.pi * 3 / 2, 12)
     left = kit.pick((((2 + cut, height), (2, height - cut), (2, cut), (2 + cut, 0)), ((2, height), (2, 0)),
-                     (2 + height / 2 + np.stack([np.cos(turn), np.sin(turn)], 1) * height / 2 - (0, 2))), (4, 2, 2))
+                     (2, 0) + (1 + np.stack([np.cos(turn), np.sin(turn)], 1)) * height / 2), (4, 2, 2))
     outline = np.array([*left, (width + 2, 0), (width + 2, height)])
     card.cut(outline)
     card.shapes.append(Shape("Label", outline * card.scale))
