@@ -247,9 +247,9 @@ def test_part_of_the_plant_lies_over_a_tag_tied_to_it() -> None:
         kit, canvas = make_kit(seed), Canvas(np.full((800, 560, 3), 240, np.uint8), 20.0)
         specimen = plants.grow(kit, canvas, (0, 0, 28, 40))
         layout = compose.Layout(kit, (0, 0, 28, 40), specimen)
-        middle = compose.tie(kit, canvas, specimen, layout, (240, 232, 210))
+        middle = compose.tie(kit, canvas, layout, (240, 232, 210))
         assert (middle is None) == (not canvas.shapes) == (not layout.taken)
-        if middle:
+        if middle is not None:
             (shape,) = canvas.shapes
             plant = np.zeros((800, 560), bool)
             part = specimen.rgba[..., 3] > 127

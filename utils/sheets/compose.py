@@ -13,9 +13,9 @@ import numpy as np
 from utils.sheets import barcodes, camera, charts, distractors, labels, paper, plants, rulers, scales, strips
 from utils.sheets.draw import Canvas, Card, Color, Kit, Shape, vary
 from utils.sheets.fonts import Fonts
+from utils.sheets.layout import Box, Layout
 
 CARD_SCALE = 60.0  # cards are drawn with at least that many pixels per cm and shrunk: small text stays smooth
-Box = tuple[float, float, float, float]  # x, y, width, height in cm
 Maker = Callable[[Kit], Card]
 # What stands in a row beside the sheet, and how often.
 STRIPS: tuple[tuple[tuple[Maker, ...], float], ...] = (
@@ -34,61 +34,6 @@ STRIPS: tuple[tuple[tuple[Maker, ...], float], ...] = (
     ((distractors.nameplate,), 0.7), ((distractors.plain_strip, scales.box_ruler), 0.6),
     ((distractors.plain_strip,), 1.2),
 )
-
-
-class Layout:
-    """What is taken on the sheet: keeps things from lying on each other more than a little."""
-
-    def __init__(self, kit: Kit, area: Box, specimen: plants.Specimen) -> None:
-        self.kit, self.area, self.specimen = kit, area, specimen
-        self.taken: list[tuple[Box, float]] = []
-
-    def overlap(self, box: Box) -> float:
-        """The largest share of `box`, or of what it lies on, that is hidden; light things count less."""
-        worst = 0.0
-        for other, weight in self.taken:
-            wide = min(box[0] + box[2], other[0] + other[2]) - max(box[0], other[0])
-            tall = min(box[1] + box[3], other[1] + other[3]) - max(box[1], other[1])
-            if wide > 0 and tall > 0:
-                worst = max(worst, weight * wide * tall / min(box[2] * box[3], other[2] * other[3]))
-        return worst
-
-    def beside(self, width: float, height: float, other: Box, lap: bool = False) -> Box | None:
-        """A box right beside `other`, with hardly a gap, flush or nearly so; None if there is no room.
-
-        lap: the two lie a little over each other instead.
-        """
-        x, y, wide, tall = other
-        shift = self.kit.rng.normal(0, 0.4) if self.kit.chance(0.6) else self.kit.rng.uniform(-2, 2)
-        for side in self.kit.rng.permutation(4):
-            gap = self.kit.rng.uniform(0.03, 0.4)
-            if lap:
-                gap = -self.kit.rng.uniform(0.05, 0.25) * min(width, height, wide, tall)
-            box = ((x + shift, y - height - gap, width, height), (x + shift, y + tall + gap, width, height),
-                   (x - width - gap, y + shift, width, height), (x + wide + gap, y + shift, width, height))[side]
-            inside = box[0] >= self.area[0] and box[1] >= self.area[1] and (
-                box[0] + width <= self.area[0] + self.area[2] and box[1] + height <= self.area[1] + self.area[3])
-            if inside and self.overlap(box) <= (0.26 if lap else 0):  # a quarter at most, and rounding
-                self.taken.append((box, 1.0))
-                return box
-        return None
-
-    def find(self, width: float, height: float, spots: Sequence[tuple[float, float]], loose: float = 0.0,
-             weight: float = 1.0) -> Box | None:
-        """A box for something: near one of `spots` (share of the room, 0 to 1), else anywhere; None if there is none.
-
-        loose: how large an overlap is allowed; weight: how much what is placed minds being covered.
-        """
-        x, y, room_x, room_y = *self.area[:2], self.area[2] - width, self.area[3] - height
-        hidden = 1.0 if self.kit.chance(0.2) else 0.06  # share of it that may lie on the plants
-        for attempt in range(24):
-            wish = np.array(self.kit.pick(spots)) if attempt < 12 else self.kit.rng.uniform(0, 1, 2)
-            wish = np.clip(wish + self.kit.rng.normal(0, 0.02 + 0.01 * attempt, 2), 0, 1)
-            box = (x + wish[0] * room_x, y + wish[1] * room_y, width, height)
-            if self.overlap(box) <= loose and (attempt > 20 or self.specimen.cover(*box) <= hidden):
-                self.taken.append((box, weight))
-                return box
-        return None
 
 
 def compose(rng: np.random.Generator, fonts: Fonts, height: int) -> tuple[np.ndarray, list[Shape]]:
@@ -230,12 +175,12 @@ def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool
     early = kit.chance(0.12)  # leaves may lie over the ruler
     if measured and early:
         measure(kit, canvas, layout)
-    tied = tie(kit, canvas, specimen, layout, color) if kit.chance(0.12) else None
+    tied = tie(kit, canvas, layout, color) if kit.chance(0.12) else None
     plants.press(kit, canvas, specimen)
-    if tied and kit.chance(0.5):
+    if tied is not None and kit.chance(0.5):
         canvas.paste(distractors.mounting_tape(kit), *tied, kit.rng.uniform(-90, 90), kit.rng.uniform(0, 0.4))
     for _ in range(int(rng.integers(0, 12)) if kit.chance(0.6) else 0):
-        tape(kit, canvas, specimen, layout.area)
+        tape(kit, canvas, layout)
     if kit.chance(0.2):
         paper.threads(kit, canvas, layout.area)
     for card, box, tilt in above:
@@ -282,24 +227,24 @@ def stamp_over(kit: Kit, canvas: Canvas, layout: Layout) -> None:
     canvas.shapes[:] = canvas.shapes[known:] + canvas.shapes[:known]
 
 
-def tape(kit: Kit, canvas: Canvas, specimen: plants.Specimen, area: Box) -> None:
+def tape(kit: Kit, canvas: Canvas, layout: Layout) -> None:
     """Tapes the specimen down where it is, if a random place hits it."""
-    at = np.array(area[:2]) + kit.rng.uniform(0.05, 0.95, 2) * area[2:]
-    if specimen.cover(*(at - 0.4), 0.8, 0.8) > 0.1:
+    at = layout.on_plant()
+    if at is not None:
         canvas.paste(distractors.mounting_tape(kit), *at, kit.rng.uniform(-90, 90), kit.rng.uniform(0, 0.4))
 
 
-def tie(kit: Kit, canvas: Canvas, specimen: plants.Specimen, layout: Layout, color: Color
-        ) -> tuple[float, float] | None:
+def tie(kit: Kit, canvas: Canvas, layout: Layout, color: Color) -> np.ndarray | None:
     """Lays a tag at any angle where a part of the plant will lie over it; gives its middle, None if there is no room."""
-    rng, area, card = kit.rng, layout.area, labels.tag(kit, color)
+    card = labels.tag(kit, color)
     for _ in range(40):
-        at = np.array(area[:2]) + rng.uniform(0.05, 0.95, 2) * area[2:]
-        box = (at[0] - card.width / 2, at[1] - card.height / 2, card.width, card.height)
-        if specimen.cover(*(at - 0.3), 0.6, 0.6) > 0.1 and specimen.cover(*box) < 0.4 and not layout.overlap(box):
-            layout.taken.append((box, 0.4))
-            canvas.paste(card, *at, rng.uniform(-80, 80), rng.uniform(0, 0.3))
-            return tuple(at)
+        at = layout.on_plant()
+        if at is not None:
+            box = (at[0] - card.width / 2, at[1] - card.height / 2, card.width, card.height)
+            if layout.specimen.cover(*box) < 0.4 and not layout.overlap(box):
+                layout.taken.append((box, 0.4))
+                canvas.paste(card, *at, kit.rng.uniform(-80, 80), kit.rng.uniform(0, 0.3))
+                return at
     return None
 
 
