@@ -87,7 +87,7 @@ dice_loss: bool = True              # add the Dice loss: helps when objects are 
 focal_loss: bool = True             # focal loss in place of cross entropy: hard pixels count more
 cls_weights: Literal["auto"] | tuple[float, ...] | None = None  # one a class; "auto": from the training masks; None: 1
 # ---- Evaluating and saving ----
-min_confidence: float = 0.85        # for predictions: objects whose mean probability is lower are left out; 0: none
+min_confidence: float = 0.8         # for predictions: objects whose mean probability is lower are left out; 0: none
 refine_objects: bool = True         # for predictions: part labels that touch, join colour patches along a ruler
 eval_flag: bool = True              # measure mIoU on the validation sheets; without it no best_epoch_weights.pth
 eval_period: int = 5                # epochs from one evaluation to the next; the last epoch has one too

@@ -15,9 +15,9 @@ from utils.paste import between_objects
 LEVELS = np.arange(1.5, 6.6)  # margins between the highest logit and the second
 PART_SHARE = 0.06  # of its object's area, for a part to be one
 MIN_SIDE = 8  # pixels of the network's input
-MIN_FILL = 0.75  # of its rectangle, that a part fills
+MIN_FILL = 0.7  # of its rectangle, that a part fills
 MAX_LOSS = 0.02  # that the parts together fill theirs worse than the whole
-MIN_DEPTH = 2.2  # that the margin falls from each part to the line between them
+MIN_DEPTH = 2.8  # that the margin falls from each part to the line between them
 LINE_SHARE = 75  # percent of the line that lie so deep
 WHOLE = ("Scale",)  # classes whose things do not lie edge to edge: what looks so is a panel or an emblem on a ruler
 # What `join_strips` takes for a strip, so chosen, too.

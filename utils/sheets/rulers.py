@@ -129,7 +129,7 @@ def clear_ruler(kit: Kit) -> Card:
 
 
 def slip(kit: Kit) -> Card:
-    """A transparent or paper slip with a drawn scale: a bar of boxes or a single line with its length."""
+    """A transparent or paper slip with a drawn scale: a bar of boxes, or a line with its length after or above it."""
     rng = kit.rng
     height = rng.uniform(0.9, 3.0)
     single = kit.chance(0.45)
@@ -140,13 +140,15 @@ def slip(kit: Kit) -> Card:
     line = max(0.03, 1.1 / kit.scale)
     left, middle = 0.6, height * 0.45
     if single:
-        length = card.width - 2.4
+        size, above = min(rng.uniform(0.35, 0.6), middle * 0.7), kit.chance(0.4)
+        length = card.width - (1.2 if above else 2.4)
         card.rect(left, middle, length, line * 1.5, ink)
-        size = rng.uniform(0.35, 0.6)
         for x in (left, left + length)[:2 if kit.chance(0.7) else 0]:
             card.rect(x, middle - 0.12, line, 0.3, ink)
-        printed(kit, card, kit.pick(("5 cm", "10 cm", "1 cm", "2 in.")), left + length + 0.25, middle - size / 2, size,
-                ink, "sans")
+        x, y = left + length + 0.25, middle - size / 2
+        if above:
+            x, y = left + length * rng.uniform(0, 0.7), middle - size * 1.4
+        printed(kit, card, kit.pick(("5 cm", "10 cm", "1 cm", "2 in.")), x, y, size, ink, "sans")
     else:
         tall = height * 0.3
         card.rect(left, middle - tall, length, tall, ink, line)

@@ -185,12 +185,12 @@ def patch_card(kit: Kit) -> Card:
     rng = kit.rng
     rows, columns = int(rng.integers(1, 4)), int(rng.integers(8, 14))
     step = rng.uniform(0.9, 1.3)
-    edge = rng.uniform(0.5, 0.9)
+    edge, tone = rng.uniform(0.4, 0.9), int(rng.uniform(50, 165))  # faint, often
     card = Card(columns * step + rng.uniform(0.3, 3.5), rows * step + edge + 0.15, kit.scale, vary(rng, WHITE, 5))
     colors = toned(kit, [(CHECKER + ((225, 225, 225),))[int(index)] for index in rng.integers(0, 25, rows * columns)])
     patches(card, colors, columns, (0.15, 0.1, columns * step, rows * step), step * rng.uniform(0.15, 0.3))
-    ticks(kit, card, (0.15, card.height - 0.22, card.width - 0.4, 0.2), (60, 60, 60), False, 0.1, 1.0,
-          kit.pick((0.24, 0.0)))
+    ticks(kit, card, (0.15, card.height - 0.22, card.width - 0.4, 0.2), (tone, tone, tone), False, 0.1, 1.0,
+          kit.pick((0.24, min(0.16, edge * 0.3), 0.0)))
     free = columns * step + 0.3
     if rows > 1 and card.width - free > 1.2:  # a cross to focus on, and the maker's name up the end
         middle = ((free + card.width) / 2, rows * step * 0.35)
