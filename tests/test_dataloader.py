@@ -1,6 +1,7 @@
 """Sheets for training and validation: what the augmentation may do, and what it depends on."""
 
 import colorsys
+import pickle
 import types
 
 import cv2
@@ -76,6 +77,16 @@ def test_workers_are_no_copies_of_this_process(data, monkeypatch):
     with pytest.raises(RuntimeError, match="own"):
         epoch(training_set(data), 0)
     assert torch.equal(epoch(training_set(data), 0, num_workers=1)[0], expected[0])
+
+
+def test_a_dataset_of_thousands_of_sheets_fits_into_a_pipe(data):
+    stem = data.stems("train")[0]
+    dataset = SheetDataset(data, [stem], (32, 32), seed=1)
+    image, mask = dataset.files[0]
+    dataset.files = [(image.with_name(f"{number * 7919}.jpg"), mask.with_name(f"{number}.png")) for number in range(4000)]
+    pickled = pickle.dumps(dataset)  # what `spawn` hands to a worker; larger than a pipe, it waits until that one reads
+    assert len(pickled) < 65536 < len(pickle.dumps(dataset.files))
+    assert pickle.loads(pickled).files == dataset.files
 
 
 def test_validation_sheets_come_once_in_order_and_letterboxed(data):

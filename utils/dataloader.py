@@ -6,7 +6,10 @@ Images and masks stay uint8 from the file to the device, where `letterbox.networ
 from __future__ import annotations
 
 import math
+import pickle
+import zlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -68,6 +71,13 @@ class SheetDataset(Dataset):
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to a worker process, compressed to fit into a pipe: else each is started only once the last runs."""
+        return {**self.__dict__, "files": zlib.compress(pickle.dumps(self.files))}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, files=pickle.loads(zlib.decompress(state["files"])))
 
     def __getitem__(self, index: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
         epoch, number = index
