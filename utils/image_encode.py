@@ -18,10 +18,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def write_jpeg(file: BinaryIO, pixels: np.ndarray, options: dict[str, Any]) -> None:
-    # Pillow keeps four bytes a pixel: given such it copies nothing.
-    padded = cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA)
-    image = Image.frombuffer("RGBX", (pixels.shape[1], pixels.shape[0]), padded, "raw", "RGBX", 0, 1)
-    image.save(file, format="JPEG", **options)
+    Image.fromarray(pixels).save(file, format="JPEG", **options)
 
 
 def write_png(file: BinaryIO, pixels: np.ndarray, options: dict[str, Any]) -> None:
