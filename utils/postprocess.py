@@ -11,7 +11,7 @@ from utils.boxes import object_boxes
 from utils.letterbox import highest_class
 from utils.paste import between_objects
 
-# How `split_touching` tells two things from one; chosen on real sheets.
+# How `split_touching` tells two things from one; chosen on real sheets and drawn ones.
 LEVELS = np.arange(1.5, 6.6)  # margins between the highest logit and the second
 PART_SHARE = 0.06  # of its object's area, for a part to be one
 MIN_SIDE = 8  # pixels of the network's input

@@ -189,7 +189,7 @@ def patch_card(kit: Kit) -> Card:
     card = Card(columns * step + rng.uniform(0.3, 3.5), rows * step + edge + 0.15, kit.scale, vary(rng, WHITE, 5))
     colors = toned(kit, [(CHECKER + ((225, 225, 225),))[int(index)] for index in rng.integers(0, 25, rows * columns)])
     patches(card, colors, columns, (0.15, 0.1, columns * step, rows * step), step * rng.uniform(0.15, 0.3))
-    ticks(kit, card, (0.15, card.height - 0.22, card.width - 0.4, 0.2), (tone, tone, tone), False, 0.1, 1.0,
+    ticks(kit, card, (0.15, card.height - 0.22, card.width - 0.4, 0.2), (tone,) * 3, False, 0.1, 1.0,
           kit.pick((0.24, min(0.16, edge * 0.3), 0.0)))
     free = columns * step + 0.3
     if rows > 1 and card.width - free > 1.2:  # a cross to focus on, and the maker's name up the end
