@@ -71,8 +71,7 @@ def main(settings: config.Settings) -> int:
         raise UserError(f"num_workers is {s.num_workers}: it has to be 0 or more.", 2)
     if s.dataset:
         data = VocDataset(Path(s.dataset).parent, Path(s.dataset).name)
-        images = data.images()
-        files = [(images[stem], data.mask(stem)) for stem in data.stems("val")]
+        files = data.files("val")
         if any(image.suffix.lower() not in (".jpg", ".jpeg") for image, _ in files):
             raise UserError(f'dataset {s.dataset} has val sheets that are no JPEG: list others, or set it to "".', 2)
     else:

@@ -20,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from utils import config
-from utils.sheets.compose import compose
+from utils.sheets.compose import NAMES, compose
 from utils.sheets.fonts import find_fonts
 from utils.sheets.write import tile, write_lists, write_samples, write_sheet
 from utils.utils import UserError
@@ -31,6 +31,7 @@ height: int | tuple[int, int] = 1024    # pixels of the long side, or (lowest, h
 seed: int = 0                           # the same seed gives the same bytes on machines with the same libraries
 fonts: Literal["bundled", "system"] = "bundled"   # "system": also this machine's; other machines then draw other text
 jpeg_quality: tuple[int, int] = (40, 98)          # lowest, highest
+often: dict[str, float] = {}            # {"tag": 4.0}: tags 4 times as often as usual; a wrong name lists the names
 
 # Where to
 output_dir: str = "herbarium_sheets"    # folder of the data sets
@@ -75,7 +76,7 @@ def make_sheet(settings: config.Settings, index: int) -> Drawn:
     start = time.process_time()
     rng = np.random.default_rng(np.random.SeedSequence((settings.seed, index)))
     low, high = settings.height if isinstance(settings.height, tuple) else (settings.height, settings.height)
-    image, shapes = compose(rng, find_fonts(settings.fonts), int(rng.integers(low, high + 1)))
+    image, shapes = compose(rng, find_fonts(settings.fonts), int(rng.integers(low, high + 1)), settings.often)
     root = Path(settings.output_dir) / settings.dataset
     quality = int(rng.integers(settings.jpeg_quality[0], settings.jpeg_quality[1] + 1))
     mask = write_sheet(root, STEM.format(index), image, shapes, quality)
@@ -106,6 +107,7 @@ def check(settings: config.Settings) -> None:
         ("height", settings.height, 256 <= heights[0] <= heights[1], "256 or more, the lowest first"),
         ("jpeg_quality", settings.jpeg_quality, 1 <= settings.jpeg_quality[0] <= settings.jpeg_quality[1] <= 100,
          "two numbers from 1 to 100, the lowest first"),
+        ("often", settings.often, all(times > 0 for times in settings.often.values()), "numbers above 0"),
         ("val_share", settings.val_share, 0 <= settings.val_share < 1, "0 or more and less than 1"),
         ("num_workers", settings.num_workers, settings.num_workers >= 0, "0 or more"),
         ("num_samples", settings.num_samples, settings.num_samples >= 0, "0 or more"),
@@ -113,6 +115,9 @@ def check(settings: config.Settings) -> None:
     for name, value, right, allowed in rules:
         if not right:
             raise UserError(f"{name} is {value}: it has to be {allowed}.", 2)
+    for name in settings.often:
+        if name not in NAMES:
+            raise UserError(f'often has "{name}": the names are {", ".join(NAMES)}.', 2)
 
 
 def require_free(root: Path, overwrite: bool) -> None:

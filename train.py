@@ -23,11 +23,12 @@ from utils.callbacks import LossHistory
 from utils.checkpoint import save_checkpoint
 from utils.dataloader import SheetDataset, make_loader, sheet_box
 from utils.distributed import Processes, processes
+from utils.mixing import times_an_epoch
 from utils.precision import choose_precision
 from utils.preflight import preflight
 from utils.train_setup import (
     batch_size, check_settings, describe_run, epoch_seed, is_frozen, keep_previous, learning_rate, load_resumable,
-    make_average, make_loss, start_model,
+    make_average, make_loss, start_model, training_files,
 )
 from utils.utils import NAME_CLASSES, UserError, default_colors, seed_everything
 from utils.utils_fit import Updates, draw_overlays, run_epoch
@@ -47,6 +48,8 @@ compile_model: bool = False         # torch.compile: a slow start, then maybe fa
 # ---- Data ----
 dataset_path: str = "herbarium_sheets"   # folder of the data sets
 dataset: str = "demo"                    # <dataset_path>/<dataset>/{JPEGImages,SegmentationClass,ImageSets}
+mixed_in: dict[str, float] = {}          # other data sets to train on, too, and their share: {"synthetic": 0.4}
+passes: int = 1                          # times that each sheet of dataset comes in an epoch; for few sheets, more
 name_classes: tuple[str, ...] = NAME_CLASSES  # background first; the mask's pixel value is the place in this list
 input_shape: tuple[int, int] = (512, 512)     # height, width of training samples; multiples of downsample_factor
 predict_shape: tuple[int, int] | None = (1024, 1024)  # to validate and predict: larger finds more; None: input_shape
@@ -115,19 +118,19 @@ def train(s: config.Settings, procs: Processes) -> None:
     """Trains as the settings say; what it leaves is described at the top of this file."""
     check_settings(s, procs)
     data = VocDataset(s.dataset_path, s.dataset)
-    train_stems, val_stems = data.stems("train"), data.stems("val")
+    (train_files, parts), val_files = training_files(s, data), data.files("val")
     predict_shape = s.predict_shape or s.input_shape
     pixels = preflight(
-        data, train_stems + val_stems, len(s.name_classes), procs.is_main,
-        [sheet_box(s.input_shape, s.augment_scale)] * len(train_stems) + [predict_shape] * len(val_stems),
-        SheetCache(s.cache_dir, s.cache_gb, procs.world_size), len(train_stems) * procs.rank // procs.world_size,
+        train_files + val_files, len(s.name_classes), procs.is_main,
+        [sheet_box(s.input_shape, s.augment_scale)] * len(train_files) + [predict_shape] * len(val_files),
+        SheetCache(s.cache_dir, s.cache_gb, procs.world_size), len(train_files) * procs.rank // procs.world_size,
     )
     train_set = SheetDataset(
-        data, train_stems, s.input_shape, s.seed, s.augment_scale,
-        paste=s.paste, object_gap=s.object_gap, degraded=s.degraded, cache_dir=s.cache_dir,
+        train_files, s.input_shape, s.seed, s.augment_scale,
+        paste=s.paste, object_gap=s.object_gap, degraded=s.degraded, cache_dir=s.cache_dir, parts=parts,
     )
-    val_set = SheetDataset(data, val_stems, predict_shape, s.seed, cache_dir=s.cache_dir)
-    loss_fn = make_loss(s, pixels[:len(train_stems)], procs.device)
+    val_set = SheetDataset(val_files, predict_shape, s.seed, cache_dir=s.cache_dir)
+    loss_fn = make_loss(s, pixels[:len(train_files)] * times_an_epoch(parts)[:, None], procs.device)
 
     seed_everything(s.seed)
     checkpoint = load_resumable(s) if s.resume else None
@@ -164,7 +167,7 @@ def train(s: config.Settings, procs: Processes) -> None:
         })
 
     if procs.is_main:
-        print(describe_run(s, procs, precision, (len(train_set), len(val_set)), first_epoch))
+        print(describe_run(s, procs, precision, parts, len(val_set), first_epoch))
         save(first_epoch, "last_epoch_weights", training={**updates.state_dict(), **history.state_dict()})
     load = partial(make_loader, num_workers=s.num_workers, procs=procs)
     val_loader = load(val_set, s.unfreeze_batch_size)

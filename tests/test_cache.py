@@ -248,27 +248,27 @@ def data(tmp_path):
 
 @pytest.mark.parametrize("begin", [0, 3])
 def test_the_first_look_fills_it_and_counts_alike(data, tmp_path, begin):
-    stems = data.stems("train") + data.stems("val")
+    files = data.files("train") + data.files("val")
     folder, boxes = tmp_path / "cache", [(128, 96)] * 4 + [(64, 64)] * 2
-    plain = preflight(data, stems, 5, False)
-    assert plain.tolist() == [[(read_mask(data.mask(stem)) == index).sum() for index in range(5)] for stem in stems]
+    plain = preflight(files, 5, False)
+    assert plain.tolist() == [[(read_mask(mask) == index).sum() for index in range(5)] for _, mask in files]
     for _ in range(2):  # the second time from the cache
-        assert np.array_equal(preflight(data, stems, 5, False, boxes, SheetCache(folder, 1), begin), plain)
+        assert np.array_equal(preflight(files, 5, False, boxes, SheetCache(folder, 1), begin), plain)
         assert len(entries(folder)) == 6
 
 
 def test_samples_are_the_same_with_and_without_it(data, tmp_path, monkeypatch):
-    stems, scale = data.stems("train"), (0.25, 2.0)
-    preflight(data, stems, 5, False, [sheet_box((64, 48), scale)] * 4, SheetCache(tmp_path / "cache", 1))
-    cached = SheetDataset(data, stems, (64, 48), 3, scale, 0.5, str(tmp_path / "cache"))
-    plain = [SheetDataset(data, stems, (64, 48), 3, scale, 0.5)[1, number] for number in range(4)]
+    files, scale = data.files("train"), (0.25, 2.0)
+    preflight(files, 5, False, [sheet_box((64, 48), scale)] * 4, SheetCache(tmp_path / "cache", 1))
+    cached = SheetDataset(files, (64, 48), 3, scale, 0.5, str(tmp_path / "cache"))
+    plain = [SheetDataset(files, (64, 48), 3, scale, 0.5)[1, number] for number in range(4)]
     monkeypatch.setattr(cache_module, "_read_files", None)  # would fail
     for number in range(4):
         assert all(np.array_equal(a, b) for a, b in zip(cached[1, number], plain[number]))
 
 
 def test_validation_samples_are_the_plain_letterbox(data):
-    dataset = SheetDataset(data, data.stems("val"), (96, 96), 0)
+    dataset = SheetDataset(data.files("val"), (96, 96), 0)
     for number, stem in enumerate(data.stems("val")):
         image, mask = dataset[0, number]
         full = read_image(data.images()[stem])
@@ -282,7 +282,7 @@ def large(tmp_path_factory):
     """Sheets 5 times as large as the samples need them, and what 200 draws make of them with the cache's scaling."""
     root = tmp_path_factory.mktemp("large")
     make_dataset(root / "demo", train=4, val=1, height=640, width=400)
-    dataset = SheetDataset(VocDataset(root, "demo"), VocDataset(root, "demo").stems("train"), (64, 48), 1, (0.25, 2.0))
+    dataset = SheetDataset(VocDataset(root, "demo").files("train"), (64, 48), 1, (0.25, 2.0))
     return dataset, draws(dataset)
 
 

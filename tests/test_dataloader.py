@@ -15,6 +15,7 @@ from utils.dataloader import (
     EpochSampler, SheetDataset, augment, degrade, jitter_colour, make_loader, random_size, rotate, sheet_box, shift,
 )
 from utils.distributed import Processes
+from utils.mixing import Part
 from utils.utils import GAP
 from utils.voc import VocDataset
 
@@ -28,7 +29,7 @@ def data(tmp_path):
 
 
 def training_set(data, seed=3):
-    return SheetDataset(data, data.stems("train"), (64, 48), seed, augment_scale=(0.25, 2.0))
+    return SheetDataset(data.files("train"), (64, 48), seed, augment_scale=(0.25, 2.0))
 
 
 def epoch(dataset, number, **options):
@@ -80,9 +81,8 @@ def test_workers_are_no_copies_of_this_process(data, monkeypatch):
 
 
 def test_a_dataset_of_thousands_of_sheets_fits_into_a_pipe(data):
-    stem = data.stems("train")[0]
-    dataset = SheetDataset(data, [stem], (32, 32), seed=1)
-    image, mask = dataset.files[0]
+    image, mask = data.files("train")[0]
+    dataset = SheetDataset([(image, mask)], (32, 32), seed=1)
     dataset.files = [(image.with_name(f"{number * 7919}.jpg"), mask.with_name(f"{number}.png")) for number in range(4000)]
     pickled = pickle.dumps(dataset)  # what `spawn` hands to a worker; larger than a pipe, it waits until that one reads
     assert len(pickled) < 65536 < len(pickle.dumps(dataset.files))
@@ -90,7 +90,7 @@ def test_a_dataset_of_thousands_of_sheets_fits_into_a_pipe(data):
 
 
 def test_validation_sheets_come_once_in_order_and_letterboxed(data):
-    dataset = SheetDataset(data, data.stems("val"), (64, 64), seed=0)
+    dataset = SheetDataset(data.files("val"), (64, 64), seed=0)
     images, masks = epoch(dataset, 7)
     assert images.shape == (3, 64, 64, 3)
     assert (images[:, :, :10] == 128).all() and (masks[:, :, :10] == 255).all()  # bars: 64 x 43 in 64 x 64
@@ -103,7 +103,7 @@ def test_validation_sheets_come_once_in_order_and_letterboxed(data):
 def test_sampler_over_processes(shuffle, expected):
     parts = []
     for rank in range(3):
-        sampler = EpochSampler(7, shuffle, seed=1, rank=rank, world_size=3)
+        sampler = EpochSampler([Part(7, 7)], shuffle, seed=1, rank=rank, world_size=3)
         sampler.epoch = 2
         indices = list(sampler)
         assert len(indices) == len(sampler) and {number for number, _ in indices} == {2}
@@ -116,7 +116,7 @@ def test_sampler_over_processes(shuffle, expected):
 
 
 def test_training_is_shuffled_and_validation_is_not(data):
-    in_order = SheetDataset(data, data.stems("train"), (64, 48), 3)
+    in_order = SheetDataset(data.files("train"), (64, 48), 3)
     for dataset, shuffled in ((training_set(data), True), (in_order, False)):
         loader = make_loader(dataset, 2, 0, ONE)
         orders = []
@@ -127,7 +127,7 @@ def test_training_is_shuffled_and_validation_is_not(data):
 
 
 def test_shuffling_changes_from_epoch_to_epoch():
-    sampler = EpochSampler(50, True, seed=1)
+    sampler = EpochSampler([Part(50, 50)], True, seed=1)
     first = [number for _, number in sampler]
     sampler.epoch = 1
     second = [number for _, number in sampler]
@@ -263,7 +263,7 @@ def test_the_share_of_degraded_samples(data, monkeypatch):
     calls = []
     monkeypatch.setattr(dataloader, "degrade", lambda image, rng: calls.append(image.shape) or image)
     plain, dataset = training_set(data), SheetDataset(
-        data, data.stems("train"), (64, 48), 3, augment_scale=(0.25, 2.0), degraded=0.3)
+        data.files("train"), (64, 48), 3, augment_scale=(0.25, 2.0), degraded=0.3)
     for number in range(500):
         dataset[number, number % 5]
         plain[number, number % 5]
@@ -279,7 +279,7 @@ def test_the_dataset_pastes_on_its_share_of_the_samples(data, monkeypatch):
     calls = []
     real = dataloader.paste_objects
     monkeypatch.setattr(dataloader, "paste_objects", lambda *args: calls.append(args) or real(*args))
-    dataset = SheetDataset(data, data.stems("train"), (64, 48), 3, (0.5, 1.0), paste=0.3)
+    dataset = SheetDataset(data.files("train"), (64, 48), 3, (0.5, 1.0), paste=0.3)
     for number in range(300):
         image, mask = dataset[number // 5, number % 5]
         assert image.shape == (64, 48, 3) and set(mask.unique().tolist()) <= {0, 1, 2, 3, 4, 255}
@@ -291,8 +291,8 @@ def test_object_gap_reaches_training_masks_and_not_validation(data, monkeypatch)
     real = dataloader.separate_objects
     monkeypatch.setattr(dataloader, "separate_objects", lambda mask, gap: calls.append(gap) or real(mask, gap))
     options = {"paste": 1.0, "object_gap": 5}
-    SheetDataset(data, data.stems("train"), (64, 48), 3, (0.5, 1.0), **options)[0, 0]
+    SheetDataset(data.files("train"), (64, 48), 3, (0.5, 1.0), **options)[0, 0]
     assert calls == [5, 5]  # the sheet, and the one that objects are taken from
-    SheetDataset(data, data.stems("val"), (64, 48), 3, **options)[0, 0]
-    SheetDataset(data, data.stems("train"), (64, 48), 3, (0.5, 1.0), paste=1.0)[0, 0]
+    SheetDataset(data.files("val"), (64, 48), 3, **options)[0, 0]
+    SheetDataset(data.files("train"), (64, 48), 3, (0.5, 1.0), paste=1.0)[0, 0]
     assert calls == [5, 5]

@@ -110,11 +110,27 @@ def test_heights_and_system_fonts(tmp_path: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(("name", "value"), [
     ("count", 0), ("seed", -1), ("height", 255), ("height", (600, 500)), ("jpeg_quality", (0, 90)),
     ("jpeg_quality", (90, 40)), ("val_share", 1.0), ("num_workers", -1), ("num_samples", -1),
+    ("often", {"tag": 0.0}),
 ])
 def test_constants_out_of_range(tmp_path: Path, name: str, value: object) -> None:
     with pytest.raises(UserError, match=f"^{name} is ") as caught:
         make_sheets.main(settings(tmp_path, **{name: value}))
     assert caught.value.exit_status == 2 and not list(tmp_path.iterdir())
+
+
+def test_things_drawn_more_often(root: Path, tmp_path: Path) -> None:
+    make_sheets.main(settings(tmp_path, often={"pair": 1e9, "patch_card": 1e9}))
+    charts, usual = (
+        sum(shape.label == "Color chart" for path in (folder / "labelme").iterdir()
+            for shape in labelme.read_labelme(path).shapes) for folder in (tmp_path / "sheets", root)
+    )
+    assert charts > usual  # two on a sheet with one of the others
+
+
+def test_an_unknown_name_lists_the_names(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match='often has "tags": the names are .*pair, .*tag, ') as caught:
+        make_sheets.main(settings(tmp_path, often={"tags": 2.0}))
+    assert caught.value.exit_status == 2
 
 
 def test_replaces_its_own_sheets_only_when_told(tmp_path: Path) -> None:

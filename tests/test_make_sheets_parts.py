@@ -12,7 +12,7 @@ import zxingcpp
 from utils.polygons import fill_polygon
 from utils.sheets import barcodes, camera, charts, compose, distractors, emblems, labels, paper, plants, rulers
 from utils.sheets import scales, stationery, strips, write
-from utils.sheets.draw import Canvas, Card, Kit, Shape
+from utils.sheets.draw import Canvas, Card, Kit, Maker, Shape, Table, names_of
 from utils.sheets.fonts import find_fonts
 from utils.sheets.strokes import Drawing
 
@@ -34,6 +34,40 @@ def filled(shape: Shape, size: tuple[int, int]) -> np.ndarray:
 def overlap(first: np.ndarray, second: np.ndarray) -> float:
     """Intersection over union of two bool masks."""
     return (first & second).sum() / (first | second).sum()
+
+
+# --- what is drawn how often
+
+
+def test_often_multiplies_the_weights_of_a_table() -> None:
+    def ruler() -> None: ...
+    def tag() -> None: ...
+
+    kit = Kit(np.random.default_rng(0), FONTS, 60.0, {"tag": 3.0})
+    single = [kit.one_of(((ruler, 2), (tag, 1))) is tag for _ in range(4000)]
+    assert abs(np.mean(single) - 3 / 5) < 0.03
+    row = (tag, ruler, tag)
+    rows = [kit.one_of((((ruler,), 2), (row, 1))) is row for _ in range(4000)]
+    assert abs(np.mean(rows) - 3 / 5) < 0.03  # once, although the row has two tags
+    kit = make_kit()
+    assert abs(np.mean([kit.one_of(((ruler, 2), (tag, 1))) is tag for _ in range(4000)]) - 1 / 3) < 0.03
+
+
+def test_often_holds_for_the_whole_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen, one_of = {}, Kit.one_of
+
+    def watched(kit: Kit, table: Table) -> Maker | tuple[Maker, ...]:
+        chosen.setdefault(tuple(table), []).append(one_of(kit, table))
+        return chosen[tuple(table)][-1]
+
+    monkeypatch.setattr(Kit, "one_of", watched)
+    often = {"patch_card": 1e9, "pair": 1e9, "slip": 1e9}  # `slip` is a label and a scale
+    for seed in range(12):
+        compose.compose(np.random.default_rng(seed), FONTS, 300, often)
+    assert set(chosen[scales.KINDS]) <= {scales.patch_card, rulers.slip} and len(chosen[scales.KINDS]) > 3
+    assert set(chosen[charts.KINDS]) == {charts.pair}
+    assert set(chosen[labels.KINDS]) == {labels.slip}
+    assert all({"patch_card", "pair"} & set(names_of(row)) for row in chosen[compose.STRIPS])
 
 
 # --- barcodes

@@ -17,7 +17,7 @@ def data(tmp_path):
 
 
 def test_counts_the_pixels_of_each_class(data):
-    pixels = preflight(data, data.stems("train"), 5)
+    pixels = preflight(data.files("train"), 5)
     for row, seed in zip(pixels, range(4)):
         mask = sheet(seed)[1]
         assert row.tolist() == [(mask == index).sum() for index in range(5)]
@@ -55,7 +55,7 @@ def test_names_the_sheet_and_the_mend(data, problem):
     spoil, sentence = PROBLEMS[problem]
     spoil(data, "K.0001")
     with pytest.raises(UserError, match=sentence) as error:
-        preflight(data, data.stems("train"), 5)
+        preflight(data.files("train"), 5)
     assert str(error.value).startswith("1 of 4 sheets") and "K.0001" in str(error.value)
 
 
@@ -63,7 +63,7 @@ def test_reports_all_problems_at_once(data):
     for number, (spoil, _) in enumerate(list(PROBLEMS.values())[:2]):
         spoil(data, f"K.000{number}")
     with pytest.raises(UserError) as error:
-        preflight(data, data.stems("train"), 5)
+        preflight(data.files("train"), 5)
     assert [stem in str(error.value) for stem in ("K.0000", "K.0001", "K.0002")] == [True, True, False]
 
 

@@ -93,9 +93,9 @@ def test_tree_lists_the_tracked_files():
 def test_the_demo_data_set_is_ready_to_train_on():
     settings = config.read(ROOT / "train.py")
     data = VocDataset(ROOT / settings.dataset_path, settings.dataset)
-    stems = data.stems("train") + data.stems("val")
-    assert 12 <= len(stems) <= 24 and len(set(stems)) == len(stems)
-    pixels = preflight(data, stems, len(NAME_CLASSES), progress=False)
+    files = data.files("train") + data.files("val")
+    assert 12 <= len(files) <= 24 and len(set(files)) == len(files)
+    pixels = preflight(files, len(NAME_CLASSES), progress=False)
     assert (pixels.sum(0) > 0).all()
 
 

@@ -419,7 +419,7 @@ def test_overlays_show_the_first_sheets_as_the_network_predicts(folder):
         model[0].weight.zero_()
         model[0].bias.copy_(torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0]))  # a label everywhere
     data = VocDataset(folder.parent, folder.name)
-    sheets = SheetDataset(data, data.stems("train"), (64, 48), 0)
+    sheets = SheetDataset(data.files("train"), (64, 48), 0)
     plain, procs = precision.choose_precision(False, torch.device("cpu")), Processes(0, 1, torch.device("cpu"))
     overlays = draw_overlays(model, sheets, 3, plain, procs)
     assert len(overlays) == 3 and len(draw_overlays(model, sheets, 9, plain, procs)) == len(sheets) == 4
@@ -513,7 +513,7 @@ def test_two_processes(folder):
     # the weights that both processes agreed on score what the log says
     data = VocDataset(folder.parent, folder.name)
     procs = Processes(0, 1, torch.device("cpu"))
-    loader = make_loader(SheetDataset(data, data.stems("val"), (64, 48), 0), 1, 0, procs)
+    loader = make_loader(SheetDataset(data.files("val"), (64, 48), 0), 1, 0, procs)
     plain = precision.choose_precision(False, procs.device)
     loss_fn = train_setup.make_loss(train_settings(folder), np.ones((1, 5)), procs.device)
     loss, matrix = run_epoch(build_model(checkpoint), loader, loss_fn, plain, procs, "check", num_classes=5)

@@ -47,28 +47,27 @@ def train_settings(s: config.Settings, data: VocDataset, **changes: Any) -> conf
 def loader_speeds(s: config.Settings, data: VocDataset) -> tuple[list[float], list[float]]:
     """Samples a second in first epochs, the cache made anew for each, and in later ones."""
     t = train_settings(s, data)
-    stems, classes = data.stems("train"), len(t.name_classes)
+    files, classes = data.files("train"), len(t.name_classes)
     box = sheet_box(t.input_shape, t.augment_scale)
     first, later = [], []
     for repeat in range(s.repeats):
         shutil.rmtree(t.cache_dir, ignore_errors=True)
         cache = SheetCache(t.cache_dir, t.cache_gb)
-        build = timed(lambda: preflight(data, stems, classes, False, [box] * len(stems), cache), 1)[0]
-        dataset = SheetDataset(data, stems, t.input_shape, repeat, t.augment_scale, cache_dir=t.cache_dir)
+        build = timed(lambda: preflight(files, classes, False, [box] * len(files), cache), 1)[0]
+        dataset = SheetDataset(files, t.input_shape, repeat, t.augment_scale, cache_dir=t.cache_dir)
         loader = make_loader(dataset, 4, 0, Processes(0, 1, torch.device("cpu")))
         for epoch in range(4):
             loader.sampler.epoch = epoch
             seconds = timed(lambda: [None for _ in loader], 1)[0]
-            (later if epoch else first).append(len(stems) / (seconds + (0 if epoch else build)))
+            (later if epoch else first).append(len(files) / (seconds + (0 if epoch else build)))
     return first, later
 
 
 def naive_speeds(s: config.Settings, data: VocDataset) -> list[float]:
     """Samples a second of the usual loader."""
-    t, images, stems = train_settings(s, data), data.images(), data.stems("train")
-    pairs = [(images[stem], data.mask(stem)) for stem in stems]
-    work = partial(naive_samples, pairs, t.input_shape, t.augment_scale, len(t.name_classes), 0)
-    return [len(stems) / seconds for seconds in timed(lambda: [None for _ in work()], s.repeats)]
+    t, files = train_settings(s, data), data.files("train")
+    work = partial(naive_samples, files, t.input_shape, t.augment_scale, len(t.name_classes), 0)
+    return [len(files) / seconds for seconds in timed(lambda: [None for _ in work()], s.repeats)]
 
 
 def step_seconds(
@@ -78,10 +77,10 @@ def step_seconds(
     t = train_settings(s, data, unfreeze_batch_size=batch, fp16=fp16)
     procs = Processes(0, 1, pick_device(s.device))
     precision = choose_precision(t.fp16, procs.device, t.decoder)
-    stems, box = data.stems("train"), sheet_box(t.input_shape, t.augment_scale)
-    pixels = preflight(data, stems, len(t.name_classes), False, [box] * len(stems), SheetCache(t.cache_dir, t.cache_gb))
-    stems = (stems * (1 + s.steps * batch // len(stems)))[:s.steps * batch]
-    dataset = SheetDataset(data, stems, t.input_shape, t.seed, t.augment_scale, t.paste, t.cache_dir, t.object_gap)
+    files, box = data.files("train"), sheet_box(t.input_shape, t.augment_scale)
+    pixels = preflight(files, len(t.name_classes), False, [box] * len(files), SheetCache(t.cache_dir, t.cache_gb))
+    files = (files * (1 + s.steps * batch // len(files)))[:s.steps * batch]
+    dataset = SheetDataset(files, t.input_shape, t.seed, t.augment_scale, t.paste, t.cache_dir, t.object_gap)
     model = start_model(t, None, procs, precision)
     optimizer = make_optimizer(model, t.optimizer_type, learning_rate(t, t.freeze_epoch), t.momentum, t.weight_decay)
     updates = Updates(model, optimizer, precision.scaler())

@@ -9,6 +9,7 @@ import math
 import pickle
 import zlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -21,9 +22,9 @@ from utils.cache import read_sheet
 from utils.distributed import Processes
 from utils.letterbox import GREY, letterbox, letterbox_mask, resize, resize_mask
 from utils.memory import keep_freed_memory
+from utils.mixing import Part, draw, draw_one
 from utils.paste import paste_objects, separate_objects
 from utils.utils import GAP, IGNORE
-from utils.voc import VocDataset
 
 ASPECT_JITTER = 0.3
 FLIP, BLUR, ROTATE, ONTO_GAP = 0.5, 0.25, 0.25, 0.5  # probabilities
@@ -37,19 +38,20 @@ NOISE, QUALITY = 16.0, (15, 90)  # largest standard deviation, of 255; lowest an
 class SheetDataset(Dataset):
     """Pairs of image uint8 (h, w, 3) RGB and mask uint8 (h, w), both at `input_shape`.
 
-    Augmented, with the sheet `augment_scale` times the input's size, when that is given; else letterboxed. paste: share
-    of the augmented ones on which objects of another sheet are pasted first. object_gap: background that their masks
-    keep between two objects of one class, see `utils/paste.py`. degraded: share of the augmented ones that become worse
-    photographs, see `degrade`. cache_dir: see `utils/cache.py`; the samples are the same without it.
+    files: image and mask file of each sheet. Augmented, with the sheet `augment_scale` times the input's size, when
+    that is given; else letterboxed. paste: share of the augmented ones on which objects of another sheet are pasted
+    first. object_gap: background that their masks keep between two objects of one class, see `utils/paste.py`.
+    degraded: share of the augmented ones that become worse photographs, see `degrade`. cache_dir: see `utils/cache.py`;
+    the samples are the same without it. parts: how many of `files` are of each of several data sets, and how many
+    samples of an epoch; see `utils/mixing.py`.
 
-    An index is (epoch, number of the sheet): what is drawn at random depends on these two and the seed alone, so it
-    differs between epochs and sheets, and is the same with any number of workers or processes.
+    An index is (pass, number of the sheet): what is drawn at random depends on these two and the seed alone, so it
+    differs between passes and sheets, and is the same with any number of workers or processes.
     """
 
     def __init__(
         self,
-        data: VocDataset,
-        stems: Sequence[str],
+        files: Sequence[tuple[Path, Path]],
         input_shape: tuple[int, int],
         seed: int,
         augment_scale: tuple[float, float] | None = None,
@@ -57,9 +59,10 @@ class SheetDataset(Dataset):
         cache_dir: str = "",
         object_gap: int = 0,
         degraded: float = 0.0,
+        parts: Sequence[Part] = (),
     ) -> None:
-        images = data.images()
-        self.files = [(images[stem], data.mask(stem)) for stem in stems]
+        self.files = list(files)
+        self.parts = parts or [Part(len(files), len(files))]
         self.input_shape = input_shape
         self.augment_scale = augment_scale
         self.paste = paste
@@ -70,7 +73,8 @@ class SheetDataset(Dataset):
         self.seed = seed
 
     def __len__(self) -> int:
-        return len(self.files)
+        """Samples of an epoch."""
+        return sum(part.draws for part in self.parts)
 
     def __getstate__(self) -> dict[str, Any]:
         """What goes to a worker process, compressed to fit into a pipe: else each is started only once the last runs."""
@@ -80,12 +84,12 @@ class SheetDataset(Dataset):
         self.__dict__.update(state, files=pickle.loads(zlib.decompress(state["files"])))
 
     def __getitem__(self, index: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
-        epoch, number = index
+        passed, number = index
         image, mask = self._read(number)
         if self.augment_scale:
-            rng = np.random.default_rng((self.seed, epoch, number))
+            rng = np.random.default_rng((self.seed, passed, number))
             if rng.random() < self.paste:
-                other = self._read(int(rng.integers(len(self))))
+                other = self._read(draw_one(self.parts, rng))
                 image, mask = paste_objects(image, mask, *other, rng, self.object_gap)
             onto_gap = ONTO_GAP if self.object_gap else 0.0
             image, mask = augment(
@@ -112,14 +116,15 @@ def sheet_box(shape: tuple[int, int], augment_scale: tuple[float, float] | None)
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Indices (epoch, number) of one epoch for one of `world_size` processes; set `.epoch` before each epoch.
+    """Indices (pass, number) of one epoch for one of `world_size` processes; set `.epoch` before each epoch.
 
-    Shuffled for training, where the last ones are filled up from the first so that every process has as many. In
-    order and each exactly once for validation.
+    Shuffled for training, where each of `parts` gives its draws, and the last ones are filled up from the first so that
+    every process has as many. In order and each exactly once for validation.
     """
 
-    def __init__(self, length: int, shuffle: bool, seed: int, rank: int = 0, world_size: int = 1) -> None:
-        self.length, self.shuffle, self.seed = length, shuffle, seed
+    def __init__(self, parts: Sequence[Part], shuffle: bool, seed: int, rank: int = 0, world_size: int = 1) -> None:
+        self.parts, self.shuffle, self.seed = parts, shuffle, seed
+        self.length = sum(part.draws for part in parts)
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
 
@@ -127,11 +132,12 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return len(range(self.rank, self._padded(), self.world_size))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = np.arange(self.length)
+        samples = np.array([(self.epoch, number) for number in range(self.length)])
         if self.shuffle:
-            np.random.default_rng((self.seed, self.epoch)).shuffle(order)
-        order = np.resize(order, self._padded())
-        return iter([(self.epoch, int(number)) for number in order[self.rank::self.world_size]])
+            samples = draw(self.parts, self.epoch, self.seed)
+            np.random.default_rng((self.seed, self.epoch)).shuffle(samples)
+            samples = np.resize(samples, (self._padded(), 2))
+        return iter([tuple(sample) for sample in samples[self.rank::self.world_size].tolist()])
 
     def _padded(self) -> int:
         return math.ceil(self.length / self.world_size) * self.world_size if self.shuffle else self.length
@@ -146,7 +152,7 @@ def make_loader(dataset: SheetDataset, batch_size: int, num_workers: int, procs:
     return DataLoader(
         dataset,
         batch_size=batch_size // procs.world_size,
-        sampler=EpochSampler(len(dataset), shuffle, dataset.seed, procs.rank, procs.world_size),
+        sampler=EpochSampler(dataset.parts, shuffle, dataset.seed, procs.rank, procs.world_size),
         num_workers=num_workers,
         multiprocessing_context="spawn" if num_workers else None,  # copies of this process would keep all its memory
         pin_memory=procs.device.type == "cuda",

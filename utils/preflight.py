@@ -5,28 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from utils.cache import Request, SheetCache
 from utils.utils import IGNORE, UserError
-from utils.voc import VocDataset
 
 CHECK_BOX = (64, 64)  # for a look without a cache: JPEGs are decoded whole, but small
 SHOWN = 20  # problems printed in full; the rest is counted
 
 
 def preflight(
-    data: VocDataset,
-    stems: Sequence[str],
+    files: Sequence[tuple[Path, Path]],
     num_classes: int,
     progress: bool = True,
     boxes: Sequence[tuple[int, int]] | None = None,
     cache: SheetCache | None = None,
     begin: int = 0,
 ) -> np.ndarray:
-    """Pixels of each class in each listed sheet's mask, int64 (sheets, num_classes).
+    """Pixels of each class in the mask of each of `files` (image, mask), int64 (sheets, num_classes).
 
     Reads every image and mask once, in threads. Raises one UserError that lists every problem with its mend: a file
     that is missing or unreadable, image and mask of different sizes, a mask that is not 8-bit or has values outside
@@ -34,12 +33,8 @@ def preflight(
     cache: is filled with the sheets, each scaled down to fit its one of `boxes`; what it holds already is not read
     again. begin: number of the sheet to begin with, other for each of several processes that fill one cache together.
     """
-    images = data.images()
     cache = cache or SheetCache("", 0)
-    requests = [
-        (images.get(stem, data.image_dir / stem), data.mask(stem), box)
-        for stem, box in zip(stems, boxes or [CHECK_BOX] * len(stems), strict=True)
-    ]
+    requests = [(*pair, box) for pair, box in zip(files, boxes or [CHECK_BOX] * len(files), strict=True)]
     cache.make_room(requests)
 
     def check(number: int) -> tuple[np.ndarray, str]:
@@ -48,16 +43,15 @@ def preflight(
         except UserError as error:
             return np.zeros(num_classes, np.int64), str(error)
 
-    order = np.roll(np.arange(len(stems)), -begin).tolist()
+    order = np.roll(np.arange(len(files)), -begin).tolist()
     with ThreadPoolExecutor(cpu_count()) as pool:
-        results = list(tqdm(pool.map(check, order), "Check", len(stems), unit="sheet", disable=not progress))
+        results = list(tqdm(pool.map(check, order), "Check", len(files), unit="sheet", disable=not progress))
     results = [result for _, result in sorted(zip(order, results), key=lambda pair: pair[0])]
     problems = [problem for _, problem in results if problem]
     if problems:
         more = f"\n... and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise UserError(
-            f"{len(problems)} of {len(stems)} sheets of {data.root} cannot be used:\n"
-            + "\n".join(problems[:SHOWN]) + more
+            f"{len(problems)} of {len(files)} sheets cannot be used:\n" + "\n".join(problems[:SHOWN]) + more
         )
     return np.stack([pixels for pixels, _ in results])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,19 @@ from nets.deeplabv3_training import batch_size_lr, lr_at, segmentation_loss, wei
 from utils.checkpoint import load_backbone, load_checkpoint, load_weights, read_torch_file, weights_in
 from utils.config import Settings
 from utils.distributed import Processes
+from utils.mixing import Part, mix
 from utils.precision import Precision
 from utils.preflight import balanced_weights
 from utils.utils import GAP, IGNORE, UserError
 from utils.utils_fit import Loss
+from utils.voc import VocDataset
 
 DEFAULT_LR = {"adam": 5e-4, "sgd": 7e-3}  # at batch 16
 
 
 def check_settings(s: Settings, procs: Processes) -> None:
     """Raises UserError (exit status 2) for the first constant whose value does not fit the others."""
-    for name in ("freeze_batch_size", "unfreeze_batch_size", "accumulate", "eval_period"):
+    for name in ("freeze_batch_size", "unfreeze_batch_size", "accumulate", "eval_period", "passes"):
         if getattr(s, name) < 1:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be 1 or more.", 2)
     if not 0 <= s.ema < 1:
@@ -35,6 +37,8 @@ def check_settings(s: Settings, procs: Processes) -> None:
     for name in ("paste", "degraded", "min_confidence"):
         if not 0 <= getattr(s, name) <= 1:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be from 0 to 1.", 2)
+    if any(share <= 0 for share in s.mixed_in.values()) or sum(s.mixed_in.values()) >= 1:
+        raise UserError(f"mixed_in is {s.mixed_in}: shares have to be above 0, and below 1 together.", 2)
     if s.object_gap < 0 or s.object_gap and s.object_gap % 2 == 0:
         raise UserError(f"object_gap is {s.object_gap}: it has to be 0 or an odd number of pixels.", 2)
     if not s.gap_weight > 0:
@@ -68,6 +72,15 @@ def check_settings(s: Settings, procs: Processes) -> None:
             f"cls_weights has {len(s.cls_weights)} numbers and name_classes {len(s.name_classes)} names: "
             "give one weight for each class.", 2
         )
+
+
+def training_files(s: Settings, data: VocDataset) -> tuple[list[tuple[Path, Path]], list[Part]]:
+    """Image and mask of each sheet to train on: those of `data`, then of each data set in mixed_in; parts of an epoch.
+
+    Raises UserError when one of them is not there or has no train.txt.
+    """
+    own, *others = (each.files("train") for each in (data, *(VocDataset(s.dataset_path, name) for name in s.mixed_in)))
+    return sum(others, own), mix(len(own), s.passes, zip(map(len, others), s.mixed_in.values()))
 
 
 def make_loss(s: Settings, train_pixels: np.ndarray, device: torch.device) -> Loss:
@@ -190,11 +203,15 @@ def keep_previous(save_dir: str | Path) -> None:
             print(f"{path} of an earlier run is now previous_{name}.")
 
 
-def describe_run(s: Settings, procs: Processes, precision: Precision, sheets: tuple[int, int], first_epoch: int) -> str:
-    """The settings as they are really run, for the console. `sheets`: how many to train on and to validate on."""
+def describe_run(
+    s: Settings, procs: Processes, precision: Precision, parts: Sequence[Part], val_sheets: int, first_epoch: int
+) -> str:
+    """The settings as they are really run, for the console; `parts`: the data sets to train on."""
     lines = [f"{name:20s}{value}" for name, value in s.to_dict().items()]
+    mixed = "".join(f" and {part.draws} of {part.size} of {name}" for name, part in zip(s.mixed_in, parts[1:]))
     lines.append(
-        f"{sheets[0]} sheets to train on, {sheets[1]} to validate on; epochs {first_epoch + 1} to {s.unfreeze_epoch} on "
-        f"{procs.world_size} x {procs.device}, {str(precision.dtype).removeprefix('torch.')}."
+        f"{parts[0].draws} samples an epoch of {parts[0].size} sheets{mixed} to train on, {val_sheets} to validate on; "
+        f"epochs {first_epoch + 1} to {s.unfreeze_epoch} on {procs.world_size} x {procs.device}, "
+        f"{str(precision.dtype).removeprefix('torch.')}."
     )
     return "\n".join(lines)

@@ -35,6 +35,11 @@ class VocDataset:
             raise UserError(f"{path} is empty: run get_annotation.py with other percentages, or list sheets in it.")
         return stems
 
+    def files(self, split: str) -> list[tuple[Path, Path]]:
+        """Image and mask file of each stem of a list, whether they exist or not. Raises like `stems` and `images`."""
+        images = self.images()
+        return [(images.get(stem, self.image_dir / stem), self.mask(stem)) for stem in self.stems(split)]
+
     def images(self) -> dict[str, Path]:
         """Stem -> image file, for every image in JPEGImages. Raises UserError when two files share a stem."""
         found: dict[str, Path] = {}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.sheets.draw import Card, Color, Kit, vary
+from utils.sheets.draw import Card, Color, Kit, Table, vary
 from utils.sheets.patches import CHECKER, CONTROL, patches, round_corners, toned
 from utils.sheets.strips import control_strip, grey_scale, strip
 from utils.sheets.text import printed
@@ -195,11 +195,19 @@ def mounted_pair(kit: Kit) -> Card:
     return board
 
 
-def chart(kit: Kit) -> Card:
-    """A random colour chart for a place on or beside the sheet."""
-    return kit.pick((checker, two_rows, mini, palette, wedge, long_chart, pair), (13, 2, 2, 2, 1.5, 1.5, 2))(kit)
+LONG: Table = ((control_strip, 4), (grey_scale, 3), (palette, 1))
 
 
 def long_chart(kit: Kit) -> Card:
     """A random long strip, for the side of a photograph."""
-    return kit.pick((control_strip, grey_scale, palette), (4, 3, 1))(kit)
+    return kit.one_of(LONG)(kit)
+
+
+KINDS: Table = (
+    (checker, 13), (two_rows, 2), (mini, 2), (palette, 2), (wedge, 1.5), (long_chart, 1.5), (pair, 2),
+)
+
+
+def chart(kit: Kit) -> Card:
+    """A random colour chart for a place on or beside the sheet."""
+    return kit.one_of(KINDS)(kit)

@@ -6,19 +6,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from utils.sheets import barcodes, camera, charts, distractors, labels, paper, plants, rulers, scales, strips
-from utils.sheets.draw import Canvas, Card, Color, Kit, Shape, vary
+from utils.sheets.draw import Canvas, Card, Color, Kit, Maker, Shape, Table, names_of, vary
 from utils.sheets.fonts import Fonts
 from utils.sheets.layout import Box, Layout
 
 CARD_SCALE = 60.0  # cards are drawn with at least that many pixels per cm and shrunk: small text stays smooth
-Maker = Callable[[Kit], Card]
 # What stands in a row beside the sheet, and how often.
-STRIPS: tuple[tuple[tuple[Maker, ...], float], ...] = (
+STRIPS: Table = (
     ((scales.box_ruler,), 2.5), ((charts.mini, scales.box_ruler), 3), ((scales.box_ruler, charts.mini), 1),
     ((scales.patch_ruler, distractors.nameplate), 6), ((scales.patch_ruler,), 5),
     ((strips.control_strip, strips.grey_scale), 2), ((charts.long_chart,), 1.5),
@@ -34,11 +33,20 @@ STRIPS: tuple[tuple[tuple[Maker, ...], float], ...] = (
     ((distractors.nameplate,), 0.7), ((distractors.plain_strip, scales.box_ruler), 0.6),
     ((distractors.plain_strip,), 1.2),
 )
+MARKS: Table = ((distractors.stamp, 5), (distractors.note, 4), (distractors.sheet_heading, 2))
+GLUED_ON: Table = ((distractors.photograph, 1), (distractors.plain_strip, 2))
+TABLES = (labels.KINDS, charts.KINDS, charts.LONG, scales.KINDS, STRIPS, MARKS, GLUED_ON)
+NAMES = sorted({name for table in TABLES for entry, _ in table for name in names_of(entry)})  # for Kit's `often`
 
 
-def compose(rng: np.random.Generator, fonts: Fonts, height: int) -> tuple[np.ndarray, list[Shape]]:
-    """A sheet photographed: image RGB uint8 whose long side is `height`, and its shapes in pixels, later on top."""
-    quick = Kit(rng, fonts, CARD_SCALE)
+def compose(
+    rng: np.random.Generator, fonts: Fonts, height: int, often: Mapping[str, float] | None = None
+) -> tuple[np.ndarray, list[Shape]]:
+    """A sheet photographed: image RGB uint8 whose long side is `height`, and its shapes in pixels, later on top.
+
+    often: by one of NAMES, how many times as often as its table says a thing is chosen.
+    """
+    quick = Kit(rng, fonts, CARD_SCALE, often or {})
     strips = choose_strips(quick)
     tall = rng.uniform(38, 45) if quick.chance(0.9) else rng.uniform(24, 36)
     sheet_size = (tall * rng.uniform(0.6, 0.74), tall)
@@ -46,7 +54,7 @@ def compose(rng: np.random.Generator, fonts: Fonts, height: int) -> tuple[np.nda
     left, top, right, bottom = margins
     photo = (sheet_size[0] + left + right, sheet_size[1] + top + bottom)
     scale = height / max(photo)
-    kit = Kit(rng, fonts, scale * math.ceil(CARD_SCALE / scale))
+    kit = Kit(rng, fonts, scale * math.ceil(CARD_SCALE / scale), quick.often)
     size = (round(photo[1] * scale), round(photo[0] * scale))
     canvas = Canvas(np.empty((*size, 3), np.uint8), scale)
     often = (10, 2, 1, 1, 2, 3, 2, 0.7, 1) if strips else (3, 2, 1, 1, 1.5, 1.5, 3, 0.7, 0.7)
@@ -81,7 +89,7 @@ def choose_strips(kit: Kit) -> dict[str, tuple[Maker, ...]]:
     if kit.chance(0.55):
         for _ in range(1 if kit.chance(0.8) else 2):
             side = kit.pick(("left", "top", "right", "bottom"), (4, 4, 5, 1.5))
-            strips[side] = kit.pick([makers for makers, _ in STRIPS], [weight for _, weight in STRIPS])
+            strips[side] = kit.one_of(STRIPS)
     return strips
 
 
@@ -167,7 +175,7 @@ def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool
         else:
             above.append((card, box, tilt))
     for _ in range(int(kit.pick(range(6), (2, 4, 4, 3, 2, 1)))):
-        mark = kit.pick((distractors.stamp, distractors.note, distractors.sheet_heading), (5, 4, 2))(kit)
+        mark = kit.one_of(MARKS)(kit)
         lay(kit, canvas, layout, mark, CORNERS + ANYWHERE, weight=0.4, tilt=3, shadow=0.0)
     if kit.chance(0.4):
         lay(kit, canvas, layout, distractors.packet(kit, color), CORNERS + ANYWHERE, 0.05)
@@ -186,7 +194,7 @@ def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool
     for card, box, tilt in above:
         canvas.paste(card, box[0] + box[2] / 2, box[1] + box[3] / 2, tilt, rng.uniform(0, 0.4))
     if kit.chance(0.18):
-        lay(kit, canvas, layout, kit.pick((distractors.photograph, distractors.plain_strip), (1, 2))(kit), ANYWHERE)
+        lay(kit, canvas, layout, kit.one_of(GLUED_ON)(kit), ANYWHERE)
     if kit.chance(0.04):
         lay(kit, canvas, layout, distractors.clip(kit), CORNERS, 0.6)
     if wanted and kit.chance(0.12):

@@ -6,7 +6,8 @@ coordinates: pixel k covers k to k + 1. Colours are (R, G, B) of 0 to 255.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -15,6 +16,8 @@ import numpy as np
 from utils.sheets.fonts import Fonts
 
 Color = tuple[int, int, int]
+Maker = Callable[..., "Card"]
+Table = Sequence[tuple[Maker | tuple[Maker, ...], float]]  # what draws a thing, or a row of things, and how often
 SUBPIXEL = 4  # bits behind the point of OpenCV's fixed-point coordinates
 
 
@@ -29,11 +32,15 @@ class Shape:
 
 @dataclass(frozen=True)
 class Kit:
-    """What a drawing function needs: the sheet's random generator, its fonts and the scale of its cards."""
+    """What a drawing function needs: the sheet's random generator, its fonts and the scale of its cards.
+
+    often: by a maker's name, how many times as often as its table says it is chosen.
+    """
 
     rng: np.random.Generator
     fonts: Fonts
     scale: float
+    often: Mapping[str, float] = field(default_factory=dict)
 
     def chance(self, probability: float) -> bool:
         """True with the given probability."""
@@ -45,6 +52,18 @@ class Kit:
             return options[int(self.rng.integers(len(options)))]
         share = np.cumsum(np.asarray(weights, np.float64))
         return options[int(np.searchsorted(share, self.rng.random() * share[-1], side="right"))]
+
+    def one_of(self, table: Table) -> Maker | tuple[Maker, ...]:
+        """An entry of `table`, each as likely as its weight and `often` say."""
+        weights = [
+            weight * math.prod(self.often.get(name, 1.0) for name in names_of(entry)) for entry, weight in table
+        ]
+        return self.pick([entry for entry, _ in table], weights)
+
+
+def names_of(entry: Maker | tuple[Maker, ...]) -> list[str]:
+    """The names of the makers in an entry of a table, each once."""
+    return list(dict.fromkeys(maker.__name__ for maker in (entry if isinstance(entry, tuple) else (entry,))))
 
 
 class Card:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from utils.sheets import barcodes, words
-from utils.sheets.draw import Card, Color, Kit, Shape, vary, wander
+from utils.sheets.draw import Card, Color, Kit, Shape, Table, vary, wander
 from utils.sheets.stationery import Writer, border, censor, ink, paper, paper_color, torn
 from utils.sheets.text import Hand, handwritten, printed, square_signs
 
@@ -260,7 +258,7 @@ def boxed(kit: Kit, color: Color) -> Card:
     return card
 
 
-KINDS: tuple[tuple[Callable[[Kit, Color], Card], float], ...] = (
+KINDS: Table = (
     (collection, 10), (form, 5), (slip, 8), (letter, 2), (number_tag, 1.5), (type_label, 1), (map_label, 0.7),
     (table, 0.5), (signs, 1), (blank, 1.6), (half_blank, 3.5), (tag, 2.2), (boxed, 1.0), (typed_strip, 2.5),
 )
@@ -269,9 +267,7 @@ MAIN = (collection, form, signs, letter, half_blank)
 
 def label(kit: Kit, sheet: Color, main: bool) -> Card:
     """A random label for a sheet of colour `sheet`; `main`: a large one, as every sheet has."""
-    kinds = [(kind, weight) for kind, weight in KINDS if not main or kind in MAIN]
-    kind = kit.pick([kind for kind, _ in kinds], [weight for _, weight in kinds])
-    card = kind(kit, paper_color(kit, sheet))
+    card = kit.one_of([(kind, weight) for kind, weight in KINDS if not main or kind in MAIN])(kit, paper_color(kit, sheet))
     if card.shapes:  # it knows its own outline
         return card
     if kit.chance(0.06) and card.width > 5 and card.height > 3:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from utils.sheets import words
-from utils.sheets.draw import Card, Color, Kit, vary
+from utils.sheets.draw import Card, Color, Kit, Table, vary
 from utils.sheets.emblems import logo
 from utils.sheets.patches import CHECKER, MAKERS, patches, round_corners, toned
 from utils.sheets.rulers import BLACK, WHITE, clear_ruler, range_text, slip, tick_ruler, ticks
@@ -230,7 +230,12 @@ def border_scale(kit: Kit) -> Card:
     return card
 
 
+KINDS: Table = (
+    (box_ruler, 6), (tick_ruler, 6), (clear_ruler, 4), (slip, 4), (block_card, 3), (checkered, 1), (patch_ruler, 2),
+    (patch_card, 3),
+)
+
+
 def scale(kit: Kit) -> Card:
     """A random scale for a place on the sheet or beside it."""
-    kinds = (box_ruler, tick_ruler, clear_ruler, slip, block_card, checkered, patch_ruler, patch_card)
-    return kit.pick(kinds, (6, 6, 4, 4, 3, 1, 2, 3))(kit)
+    return kit.one_of(KINDS)(kit)
