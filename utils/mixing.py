@@ -18,7 +18,7 @@ class Part(NamedTuple):
 def mix(size: int, passes: int, others: Iterable[tuple[int, float]]) -> list[Part]:
     """Parts: a data set of `size` sheets, each `passes` times an epoch, and `others`, given as (size, share).
 
-    The shares are of the whole epoch, which is longer for them; above 0, and below 1 together. One sample each at least.
+    The shares, above 0 and below 1 together, are of the whole epoch, which is longer for them: a sample each at least.
     """
     others = list(others)
     whole = size * passes / (1 - sum(share for _, share in others))

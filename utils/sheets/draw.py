@@ -17,7 +17,7 @@ from utils.sheets.fonts import Fonts
 
 Color = tuple[int, int, int]
 Maker = Callable[..., "Card"]
-Table = Sequence[tuple[Maker | tuple[Maker, ...], float]]  # what draws a thing, or a row of things, and how often
+Table = Sequence[tuple["Maker | tuple[Maker, ...]", float]]  # what draws a thing, or a row of things, and how often
 SUBPIXEL = 4  # bits behind the point of OpenCV's fixed-point coordinates
 
 

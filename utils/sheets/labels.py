@@ -267,7 +267,8 @@ MAIN = (collection, form, signs, letter, half_blank)
 
 def label(kit: Kit, sheet: Color, main: bool) -> Card:
     """A random label for a sheet of colour `sheet`; `main`: a large one, as every sheet has."""
-    card = kit.one_of([(kind, weight) for kind, weight in KINDS if not main or kind in MAIN])(kit, paper_color(kit, sheet))
+    kind = kit.one_of([(kind, weight) for kind, weight in KINDS if not main or kind in MAIN])
+    card = kind(kit, paper_color(kit, sheet))
     if card.shapes:  # it knows its own outline
         return card
     if kit.chance(0.06) and card.width > 5 and card.height > 3:
