@@ -196,7 +196,9 @@ def test_layers_that_start_fresh_are_drawn_as_init_type_says(folder, init_type, 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path, ema):
     runs = [make_dataset(tmp_path / name / "demo") for name in ("whole", "parts")]
-    options = {"freeze_epoch": 2, "unfreeze_epoch": 4, "ema": ema}
+    for run in runs:
+        make_dataset(run.parent / "drawn", train=5, val=1)
+    options = {"freeze_epoch": 2, "unfreeze_epoch": 4, "ema": ema, "mixed_in": {"drawn": 0.4}}
     train.main(train_settings(runs[0], **options))
 
     real, calls = train.run_epoch, []
