@@ -132,12 +132,13 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return len(range(self.rank, self._padded(), self.world_size))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        samples = np.array([(self.epoch, number) for number in range(self.length)])
         if self.shuffle:
-            samples = draw(self.parts, self.epoch, self.seed)
-            np.random.default_rng((self.seed, self.epoch)).shuffle(samples)
-            samples = np.resize(samples, (self._padded(), 2))
-        return iter([tuple(sample) for sample in samples[self.rank::self.world_size].tolist()])
+            order = draw(self.parts, self.epoch, self.seed)
+            np.random.default_rng((self.seed, self.epoch)).shuffle(order)
+            samples = [tuple(sample) for sample in np.resize(order, (self._padded(), 2)).tolist()]
+        else:
+            samples = [(self.epoch, number) for number in range(self.length)]
+        return iter(samples[self.rank::self.world_size])
 
     def _padded(self) -> int:
         return math.ceil(self.length / self.world_size) * self.world_size if self.shuffle else self.length
