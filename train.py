@@ -56,6 +56,7 @@ predict_shape: tuple[int, int] | None = (1024, 1024)  # to validate and predict:
 augment_scale: tuple[float, float] = (0.25, 2.0)  # smallest and largest size of a sheet, relative to input_shape
 paste: float = 0.0                       # share of training samples with objects of another sheet pasted on; up to 1
 degraded: float = 0.0                    # share of samples made worse photographs: exposure, cast, noise, JPEG
+turned: float = 0.0                      # share of samples turned by 90, 180 or 270 degrees, as some photographs are
 object_gap: int = 0                 # background that training masks keep between objects of one class; try 9 pixels
 gap_weight: float = 1.0              # how much these pixels count in the loss; try 10
 # ---- Network ----
@@ -127,7 +128,8 @@ def train(s: config.Settings, procs: Processes) -> None:
     )
     train_set = SheetDataset(
         train_files, s.input_shape, s.seed, s.augment_scale,
-        paste=s.paste, object_gap=s.object_gap, degraded=s.degraded, cache_dir=s.cache_dir, parts=parts,
+        paste=s.paste, object_gap=s.object_gap, degraded=s.degraded, turned=s.turned,
+        cache_dir=s.cache_dir, parts=parts,
     )
     val_set = SheetDataset(val_files, predict_shape, s.seed, cache_dir=s.cache_dir)
     loss_fn = make_loss(s, pixels[:len(train_files)] * times_an_epoch(parts)[:, None], procs.device)

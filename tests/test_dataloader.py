@@ -270,6 +270,34 @@ def test_the_share_of_degraded_samples(data, monkeypatch):
     assert abs(len(calls) / 500 - 0.3) < 0.06
 
 
+def quarter_turns(image: np.ndarray, mask: np.ndarray) -> int:
+    """How often a sheet is turned anticlockwise whose object, a dark one, was at its top left."""
+    rows, columns = np.nonzero(mask == 1)
+    assert 2 * image[mask == 1, 1].mean() < image[mask == 0, 1].mean()  # turned alike
+    return [(False, False), (True, False), (True, True), (False, True)].index(
+        (rows.mean() > mask.shape[0] / 2, columns.mean() > mask.shape[1] / 2))
+
+
+def test_turned_samples_turn_by_each_quarter(monkeypatch):
+    for name in ("FLIP", "BLUR", "ROTATE"):
+        monkeypatch.setattr(dataloader, name, 0.0)
+    image, mask = np.full((90, 60, 3), 220, np.uint8), np.zeros((90, 60), np.uint8)
+    image[5:25, 5:25], mask[5:25, 5:25] = 40, 1
+    views = [augment(image, mask, (200, 200), (0.4, 0.4), np.random.default_rng(seed), turned=0.6)
+             for seed in range(600)]
+    turns, wide = [], []
+    for view, classes in views:
+        rows, columns = (np.flatnonzero((classes != 255).any(axis)) for axis in (1, 0))
+        sheet = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        turns.append(quarter_turns(view[sheet], classes[sheet]))
+        wide.append(len(columns) - len(rows))
+    shares = np.bincount(turns, minlength=4) / len(turns)
+    assert np.abs(shares - (0.4, 0.2, 0.2, 0.2)).max() < 0.06
+    sideways = np.mean([size for turn, size in zip(turns, wide) if turn % 2])
+    upright = np.mean([size for turn, size in zip(turns, wide) if turn % 2 == 0])
+    assert sideways == pytest.approx(-upright, abs=4) and sideways > 15  # as large as upright ones
+
+
 def test_sheet_box_is_the_largest_size_that_is_made():
     assert sheet_box((512, 384), (0.25, 2.0)) == (1024, 768) and sheet_box((448, 320), (0.9, 1.9)) == (852, 608)
     assert sheet_box((640, 640), None) == (640, 640)  # the letterbox

@@ -174,6 +174,14 @@ def test_training_samples_are_degraded_and_validation_sheets_are_not(folder, mon
     assert np.isfinite(numbers(folder, "epoch_loss.txt")).all()
 
 
+def test_training_samples_are_turned_and_validation_sheets_are_not(folder, monkeypatch):
+    quarters = []
+    real = np.rot90
+    monkeypatch.setattr(np, "rot90", lambda array, turns: quarters.append(turns) or real(array, turns))
+    train.main(train_settings(folder, turned=1.0))
+    assert len(quarters) == 2 * 8 and set(quarters) <= {1, 2, 3}  # image and mask of four sheets, two epochs
+
+
 def test_imagenet_weights_are_what_training_starts_from(folder, monkeypatch):
     download = torchvision.models.mobilenet_v2(weights=None).state_dict()
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda *args, **options: download)
@@ -442,6 +450,7 @@ def test_overlays_show_the_first_sheets_as_the_network_predicts(folder):
     ({"augment_scale": (2.0, 0.5)}, "augment_scale"),
     ({"paste": 1.5}, "paste is 1.5: it has to be from 0 to 1"),
     ({"degraded": -0.1}, "degraded is -0.1: it has to be from 0 to 1"),
+    ({"turned": 1.1}, "turned is 1.1: it has to be from 0 to 1"),
     ({"object_gap": 4}, "object_gap is 4: it has to be 0 or an odd number"),
     ({"gap_weight": 0.0}, "gap_weight is 0.0: it has to be above 0"),
     ({"object_gap": 3, "name_classes": tuple(map(str, range(255)))}, "name_classes may have at most 254 names"),

@@ -41,9 +41,9 @@ class SheetDataset(Dataset):
     files: image and mask file of each sheet. Augmented, with the sheet `augment_scale` times the input's size, when
     that is given; else letterboxed. paste: share of the augmented ones on which objects of another sheet are pasted
     first. object_gap: background that their masks keep between two objects of one class, see `utils/paste.py`.
-    degraded: share of the augmented ones that become worse photographs, see `degrade`. cache_dir: see `utils/cache.py`;
-    the samples are the same without it. parts: how many of `files` are of each of several data sets, and how many
-    samples of an epoch; see `utils/mixing.py`.
+    degraded, turned: shares of the augmented ones that become worse photographs and that are turned, see `augment`.
+    cache_dir: see `utils/cache.py`; the samples are the same without it. parts: how many of `files` are of each of
+    several data sets, and how many samples of an epoch; see `utils/mixing.py`.
 
     An index is (pass, number of the sheet): what is drawn at random depends on these two and the seed alone, so it
     differs between passes and sheets, and is the same with any number of workers or processes.
@@ -59,6 +59,7 @@ class SheetDataset(Dataset):
         cache_dir: str = "",
         object_gap: int = 0,
         degraded: float = 0.0,
+        turned: float = 0.0,
         parts: Sequence[Part] = (),
     ) -> None:
         self.files = list(files)
@@ -68,6 +69,7 @@ class SheetDataset(Dataset):
         self.paste = paste
         self.object_gap = object_gap
         self.degraded = degraded
+        self.turned = turned
         self.box = sheet_box(input_shape, augment_scale)
         self.cache_dir = cache_dir
         self.seed = seed
@@ -93,7 +95,8 @@ class SheetDataset(Dataset):
                 image, mask = paste_objects(image, mask, *other, rng, self.object_gap)
             onto_gap = ONTO_GAP if self.object_gap else 0.0
             image, mask = augment(
-                image, mask, self.input_shape, self.augment_scale, rng, onto_gap=onto_gap, degraded=self.degraded
+                image, mask, self.input_shape, self.augment_scale, rng,
+                onto_gap=onto_gap, degraded=self.degraded, turned=self.turned,
             )
         else:
             image, mask = letterbox(image, self.input_shape)[0], letterbox_mask(mask, self.input_shape)
@@ -175,22 +178,27 @@ def augment(
     rng: np.random.Generator,
     onto_gap: float = 0.0,
     degraded: float = 0.0,
+    turned: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One random view of a sheet: image uint8 (h, w, 3) and mask uint8 (h, w) at `shape` (height, width).
 
     Resize to `scale` times the shape (0.25 to 2 in the dissertation) with the aspect jittered by 0.3, flip, place at a
     random offset on grey bars (or crop), blur, rotate, change hue, saturation and value. Whatever was no part of the
     sheet is grey in the image and IGNORE in the mask. onto_gap: probability that a view of a sheet with GAP shows some
-    of it, which few would. degraded: probability of a worse photograph, see `degrade`. Huang 2022,
-    section on data augmentation; the mask's bars are IGNORE here and were background there. The last two are ours.
+    of it, which few would. degraded: probability of a worse photograph, see `degrade`. turned: probability of a turn by
+    90, 180 or 270 degrees, one as likely as the other. Huang 2022, section on data augmentation; the mask's bars are
+    IGNORE here and were background there. The last three are ours.
     """
     size = random_size(image.shape[:2], shape, scale, rng)
     image, mask = resize(image, size), resize_mask(mask, size)
     if degraded and rng.random() < degraded:
         image = degrade(image, rng)
+    if turned and rng.random() < turned:
+        quarters = int(rng.integers(1, 4))
+        image, mask = np.rot90(image, quarters), np.rot90(mask, quarters)
     if rng.random() < FLIP:
         image, mask = image[:, ::-1], mask[:, ::-1]
-    offsets = [(min(0, out - inner), max(0, out - inner)) for out, inner in zip(shape, size)]  # first and last
+    offsets = [(min(0, out - inner), max(0, out - inner)) for out, inner in zip(shape, mask.shape)]  # first and last
     if onto_gap and rng.random() < onto_gap and (mask == GAP).any():
         point = rng.choice(np.argwhere(mask == GAP))
         offsets = [(max(low, -at), min(high, out - 1 - at)) for (low, high), out, at in zip(offsets, shape, point)]

@@ -34,7 +34,7 @@ def check_settings(s: Settings, procs: Processes) -> None:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be 1 or more.", 2)
     if not 0 <= s.ema < 1:
         raise UserError(f"ema is {s.ema}: it has to be 0 or more and below 1.", 2)
-    for name in ("paste", "degraded", "min_confidence"):
+    for name in ("paste", "degraded", "turned", "min_confidence"):
         if not 0 <= getattr(s, name) <= 1:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be from 0 to 1.", 2)
     if any(share <= 0 for share in s.mixed_in.values()) or sum(s.mixed_in.values()) >= 1:
