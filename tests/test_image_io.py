@@ -375,16 +375,19 @@ def test_masks_are_what_pillow_reads(tmp_path, kind):
     path = tmp_path / "x.png"
     if kind == "own":
         write_mask(path, mask)
-    elif kind == "filtered":  # each row as differences to the one above
-        cv2.imwrite(str(path), mask, [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP])
-    else:
+    elif kind == "grey":
         Image.fromarray(mask).save(path)
-    if kind in ("interlaced", "many chunks"):
-        rows = [mask[top::down, left::across] for top, left, down, across in ADAM7] if kind == "interlaced" else [mask]
-        data = zlib.compress(b"".join(b"\0" + row.tobytes() for part in rows for row in part))
-        parts = [png_chunk(b"IDAT", data[start:start + 50]) for start in range(0, len(data), 50)]
+    else:
+        rows = {
+            "filtered": [np.diff(mask, axis=0, prepend=np.uint8(0))],  # each row as differences to the one above
+            "interlaced": [mask[top::down, left::across] for top, left, down, across in ADAM7],
+            "many chunks": [mask],
+        }[kind]
+        start = b"\2" if kind == "filtered" else b"\0"
+        data = zlib.compress(b"".join(start + row.tobytes() for part in rows for row in part))
+        chunks = [png_chunk(b"IDAT", data[at:at + 50]) for at in range(0, len(data), 50)]
         header = struct.pack(">IIBBBBB", 33, 40, 8, 0, 0, 0, kind == "interlaced")
-        path.write_bytes(b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + b"".join(parts) + png_chunk(b"IEND", b""))
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + b"".join(chunks) + png_chunk(b"IEND", b""))
     assert (image_io._inflate(path, *mask.shape) is None) == (kind not in ("own", "many chunks"))
     np.testing.assert_array_equal(read_mask(path), mask)
     with Image.open(path) as image:
