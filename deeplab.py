@@ -93,13 +93,16 @@ class DeeplabV3:
         May be called from several threads; on a GPU, sheets of one shape that come at the same time are one batch.
         image: an array, RGB (H, W, 3) or grey (H, W), uint8 or uint16; or a Pillow image, whose EXIF orientation is
         applied first (H and W are those of the upright image) and whose transparent parts are laid over white.
-        Raises UserError for any other image.
+        Raises UserError for any other image, and when the GPU's memory runs out.
         """
         pixels = to_uint8(rgb_array(image))
         shape = tight_shape(pixels.shape[:2], self.input_shape, self.checkpoint["downsample_factor"])
         boxed, placement = letterbox(pixels, shape)
         sheet = torch.from_numpy(boxed)
-        logits = self._batcher(sheet) if self._batcher else self._forward(sheet[None])[0]
+        try:
+            logits = self._batcher(sheet) if self._batcher else self._forward(sheet[None])[0]
+        except torch.OutOfMemoryError as error:
+            raise UserError("The GPU's memory ran out: lower num_workers, or make input_shape smaller.") from error
         logits = drop_unsure(logits.float().cpu().numpy(), self.min_confidence)
         if self.refine_objects:
             logits = refine_objects(logits, self.name_classes)

@@ -49,7 +49,7 @@ object_scores: bool = True          # also count found and false objects and com
 def main(settings: config.Settings) -> int:
     """Runs the mode. Returns the exit status: 1 when a sheet was bad or missing, else 0."""
     data = VocDataset(settings.dataset_path, settings.dataset)
-    stems = data.stems(settings.split)
+    stems = list(dict.fromkeys(data.stems(settings.split)))  # each once
     out_dir = Path(settings.out_dir)
     predicts, scores = settings.mode != "score", settings.mode != "predict"
     if predicts:
@@ -83,7 +83,7 @@ def main(settings: config.Settings) -> int:
             elif scores:
                 write_row(report.add(stem, result))
     print(f"{len(stems) - len(missing)} of {len(stems)} sheets done, {len(missing)} bad or missing. Results: {out_dir}")
-    if report.sheets:
+    if scores:
         made_by = settings.model_path if predicts else None
         about = {"dataset": str(data.root), "split": settings.split, "model_path": made_by}
         print(report.write(out_dir, missing, about))

@@ -142,7 +142,7 @@ def is_own(name: Path, path: Path) -> bool:
     """Whether the file `path`, called `name` in its data set, is one that this script writes."""
     if name.suffix == ".txt":
         return name.parts[:-1] == ("ImageSets", "Segmentation") and all(
-            OWN.fullmatch(line) for line in path.read_text(encoding="utf-8").split())
+            OWN.fullmatch(line) for line in path.read_text(encoding="utf-8", errors="replace").split())
     folder = {".jpg": "JPEGImages", ".png": "SegmentationClass", ".json": "labelme"}.get(name.suffix)
     return name == Path("samples.png") or (name.parts[:-1] == (folder,) and bool(OWN.fullmatch(name.stem)))
 

@@ -80,7 +80,7 @@ freeze_bn: bool = False             # BatchNorm keeps the statistics of the star
 accumulate: int = 1                 # batches whose gradients are averaged for one step: a large batch in less memory
 # ---- Optimiser ----
 optimizer_type: Literal["adam", "sgd"] = "adam"  # sgd has Nesterov momentum
-init_lr: float | None = None        # largest learning rate at batch 16; None: 5e-4 for adam, 7e-3 for sgd
+init_lr: float | None = None        # largest learning rate at batch 16, within limits (README); None: 5e-4 or 7e-3
 min_lr: float | None = None         # smallest learning rate; None: 0.01 x init_lr
 momentum: float = 0.9               # of SGD; Adam's first beta
 weight_decay: float = 0.0           # 1e-4 suits sgd; adam wants 0
@@ -119,7 +119,7 @@ def train(s: config.Settings, procs: Processes) -> None:
     """Trains as the settings say; what it leaves is described at the top of this file."""
     check_settings(s, procs)
     data = VocDataset(s.dataset_path, s.dataset)
-    (train_files, parts), val_files = training_files(s, data), data.files("val")
+    (train_files, parts), val_files = training_files(s, data), list(dict.fromkeys(data.files("val")))
     predict_shape = s.predict_shape or s.input_shape
     pixels = preflight(
         train_files + val_files, len(s.name_classes), procs.is_main,
@@ -143,6 +143,7 @@ def train(s: config.Settings, procs: Processes) -> None:
     average = make_average(model, s.ema, checkpoint and checkpoint["model"])
     updates = Updates(model, optimizer, precision.scaler(), s.accumulate, average)
     first_epoch, past = s.init_epoch, {}
+    procs.wait()  # until all have read their start weights, which may be those that keep_previous renames
     if checkpoint:
         first_epoch, past = checkpoint["epoch"], checkpoint["training"]
         updates.load_state_dict(past)

@@ -146,6 +146,15 @@ def test_other_images_are_refused(colour_model, image, words):
         colour_model.segment(image)
 
 
+def test_a_gpu_without_enough_memory_says_what_to_change(colour_model, monkeypatch):
+    def run_out(images):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(colour_model, "_forward", run_out)
+    with pytest.raises(UserError, match="memory ran out: lower num_workers, or make input_shape smaller"):
+        colour_model.segment(sheet())
+
+
 def test_detect_image(colour_model, monkeypatch):
     mask = np.array([[0, 1], [2, 0]], np.uint8)
     monkeypatch.setattr(colour_model, "segment", lambda image: mask)

@@ -270,13 +270,16 @@ def test_a_predicted_value_outside_the_classes_is_named(
     assert "do not fit: the prediction holds 9: allowed are 0 to 2." in capsys.readouterr().err
 
 
-def test_without_any_good_sheet_there_is_no_report(
+def test_without_any_good_sheet_the_report_says_so(
     tmp_path: Path, sheets: dict, capsys: pytest.CaptureFixture
 ) -> None:
+    assert run(tmp_path) == 0  # leaves a report of good sheets
     write_list(tmp_path, ["gone"])
     assert run(tmp_path) == 1
     assert "0 of 1 sheets done, 1 bad or missing" in capsys.readouterr().out
-    assert not (tmp_path / "out" / "metrics.json").exists()
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
+    assert found["sheets"] == 0 and found["miou"] is None and len(found["missing"]) == 1
+    assert "Sheets scored: 0, missing: 1." in (tmp_path / "out" / "metrics.md").read_text(encoding="utf-8")
 
 
 def test_an_empty_or_missing_list_says_what_to_run(tmp_path: Path, sheets: dict) -> None:

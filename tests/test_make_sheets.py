@@ -152,7 +152,7 @@ def test_replaces_its_own_sheets_only_when_told(tmp_path: Path) -> None:
 def test_never_touches_files_of_others(tmp_path: Path, name: str) -> None:
     make_sheets.main(settings(tmp_path, count=1, height=256))
     path = tmp_path / "sheets" / name
-    path.write_text("K000123\n", encoding="utf-8")
+    path.write_text("K000123 \xe4\n", encoding="latin-1")
     before = contents(tmp_path / "sheets")
     with pytest.raises(UserError, match="was not made by make_sheets.py"):
         make_sheets.main(settings(tmp_path, count=1, height=256, overwrite=True))

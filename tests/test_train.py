@@ -201,13 +201,14 @@ def test_layers_that_start_fresh_are_drawn_as_init_type_says(folder, init_type, 
     assert not model.cls_conv.bias.any()
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.9])
-def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path, ema):
+@pytest.mark.parametrize(("ema", "num_workers"), [(0.0, 0), (0.9, 0), (0.0, 1)])
+def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path, ema, num_workers):
     runs = [make_dataset(tmp_path / name / "demo") for name in ("whole", "parts")]
     for run in runs:
         make_dataset(run.parent / "drawn", train=5, val=1)
     options = {"freeze_epoch": 2, "unfreeze_epoch": 4, "ema": ema, "mixed_in": {"drawn": 0.4}}
     train.main(train_settings(runs[0], **options))
+    options["num_workers"] = num_workers
 
     real, calls = train.run_epoch, []
 
@@ -301,6 +302,48 @@ def test_an_earlier_run_is_kept(folder):
     earlier = (folder / "logs" / "best_epoch_weights.pth").read_bytes()
     train.main(train_settings(folder, unfreeze_epoch=1, seed=2))
     assert (folder / "logs" / "previous_best_epoch_weights.pth").read_bytes() == earlier
+
+
+def test_runs_that_fail_at_once_do_not_replace_what_was_kept(folder, monkeypatch):
+    train.main(train_settings(folder, unfreeze_epoch=1))
+    trained = (folder / "logs" / "last_epoch_weights.pth").read_bytes()
+    monkeypatch.setattr(train, "run_epoch", fail)
+    for _ in range(3):
+        with pytest.raises(UserError, match="at once"):
+            train.main(train_settings(folder, unfreeze_epoch=1, seed=2))
+    assert (folder / "logs" / "previous_last_epoch_weights.pth").read_bytes() == trained
+    assert load_checkpoint(folder / "logs" / "last_epoch_weights.pth")["epoch"] == 0
+
+
+def fail(*args, **kwargs):
+    raise UserError("at once")
+
+
+def test_weights_that_are_no_numbers_are_not_saved(folder, monkeypatch):
+    real = train.run_epoch
+
+    def diverge(model, *args, **kwargs):
+        result = real(model, *args, **kwargs)
+        if model.training:  # in the last step, whose loss was still a number
+            model.cls_conv.bias.data.fill_(math.nan)
+        return result
+
+    monkeypatch.setattr(train, "run_epoch", diverge)
+    with pytest.raises(UserError, match="The loss became nan in Epoch 1/2 validation"):
+        train.main(train_settings(folder))
+    weights = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")["model"]
+    assert all(value.isfinite().all() for value in weights.values())
+    assert not (folder / "logs" / "best_epoch_weights.pth").exists()
+
+
+def test_a_validation_sheet_listed_twice_counts_once(tmp_path):
+    losses = []
+    for name, lines in (("once", "K.0004\nK.0005\n"), ("twice", "K.0004\nK.0005\nK.0004\n")):
+        folder = make_dataset(tmp_path / name / "demo")
+        (folder / "ImageSets" / "Segmentation" / "val.txt").write_text(lines)
+        train.main(train_settings(folder, unfreeze_epoch=1))
+        losses.append(numbers(folder, "epoch_val_loss.txt"))
+    assert losses[0] == losses[1]
 
 
 def test_early_stopping(folder, monkeypatch):
@@ -451,6 +494,9 @@ def test_overlays_show_the_first_sheets_as_the_network_predicts(folder):
     ({"paste": 1.5}, "paste is 1.5: it has to be from 0 to 1"),
     ({"degraded": -0.1}, "degraded is -0.1: it has to be from 0 to 1"),
     ({"turned": 1.1}, "turned is 1.1: it has to be from 0 to 1"),
+    ({"seed": -1}, "seed is -1: it has to be from 0 to 4294967295"),
+    ({"momentum": 1.5}, "momentum is 1.5: it has to be 0 or more and below 1"),
+    ({"weight_decay": -0.1}, "weight_decay is -0.1: it has to be 0 or more"),
     ({"object_gap": 4}, "object_gap is 4: it has to be 0 or an odd number"),
     ({"gap_weight": 0.0}, "gap_weight is 0.0: it has to be above 0"),
     ({"object_gap": 3, "name_classes": tuple(map(str, range(255)))}, "name_classes may have at most 254 names"),
@@ -502,7 +548,7 @@ def test_out_of_gpu_memory_gives_the_hint(folder, monkeypatch):
 
 def test_a_loss_that_is_not_finite_ends_the_run(folder, monkeypatch):
     monkeypatch.setattr(train, "make_loss", lambda *args: lambda logits, mask: logits.sum() * math.nan)
-    with pytest.raises(UserError, match="The loss became nan in Epoch 1/2 training: lower init_lr or set fp16 = False"):
+    with pytest.raises(UserError, match="The loss became nan in Epoch 1/2 training: set fp16 = False or lower init_lr"):
         train.main(train_settings(folder))
 
 

@@ -100,7 +100,8 @@ class SheetCache:
                 others.append((used, size, path))
         spare = self.room - sum(own.values())
         for used, size, path in sorted(others, reverse=True):
-            if size > spare or path.name.startswith(".tmp_") and time.time() - used > ABANDONED:
+            temporary = path.name.startswith(".tmp_")  # of a process that writes it, or was killed
+            if time.time() - used > ABANDONED if temporary else size > spare:
                 path.unlink(missing_ok=True)
             else:
                 spare -= size

@@ -162,6 +162,7 @@ def make_loader(dataset: SheetDataset, batch_size: int, num_workers: int, procs:
         pin_memory=procs.device.type == "cuda",
         persistent_workers=num_workers > 0,
         worker_init_fn=_start_worker,
+        generator=torch.Generator(),  # else starting workers draws from PyTorch's own, and dropout differs after it
     )
 
 

@@ -35,6 +35,10 @@ class Processes:
             dist.all_reduce(values)
         return values.cpu()
 
+    def wait(self) -> None:
+        """Returns once every process has come here."""
+        self.sum(torch.zeros(1))
+
     def align_buffers(self, model: nn.Module) -> None:
         """Gives every process the main one's BatchNorm statistics, which each has updated with its own batches."""
         if self.world_size > 1:

@@ -136,8 +136,10 @@ def predict_folder(
     at the end, when a table cannot be written.
     """
     input_dir, output_dir = Path(input_dir), Path(output_dir)
-    if _same_file_key(input_dir) == _same_file_key(output_dir):
-        raise UserError(f"output_dir is {output_dir}, which is input_dir: originals are kept, set another folder.", 2)
+    same = _same_file_key(input_dir) == _same_file_key(output_dir)
+    if same or input_dir.resolve().is_relative_to(output_dir.resolve()):
+        raise UserError(f"output_dir is {output_dir}, which {'is' if same else 'holds'} input_dir: originals are kept, "
+                        "set another folder.", 2)
     sources = [
         path for path in find_images(input_dir, recursive)
         if not path.resolve().is_relative_to(output_dir.resolve())  # the results of an earlier run

@@ -18,14 +18,10 @@ class Precision:
     dtype: torch.dtype
     memory_format: torch.memory_format = torch.channels_last
 
-    def autocast(self) -> torch.autocast:
-        """The context for the forward pass and the loss."""
-        mixed = self.dtype != torch.float32
-        return torch.autocast(self.device_type, dtype=self.dtype if mixed else torch.bfloat16, enabled=mixed)
-
     def forward(self, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
         """The logits, float (N, C, H, W), of `images`, uint8 (N, H, W, 3) RGB on the model's device."""
-        with self.autocast():
+        mixed = self.dtype != torch.float32
+        with torch.autocast(self.device_type, dtype=self.dtype if mixed else torch.bfloat16, enabled=mixed):
             return model(network_input(images).contiguous(memory_format=self.memory_format))
 
     def scaler(self) -> torch.amp.GradScaler:

@@ -34,6 +34,10 @@ def check_settings(s: Settings, procs: Processes) -> None:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be 1 or more.", 2)
     if not 0 <= s.ema < 1:
         raise UserError(f"ema is {s.ema}: it has to be 0 or more and below 1.", 2)
+    if not 0 <= s.seed < 2**32:
+        raise UserError(f"seed is {s.seed}: it has to be from 0 to {2**32 - 1}.", 2)
+    if not 0 <= s.momentum < 1:
+        raise UserError(f"momentum is {s.momentum}: it has to be 0 or more and below 1.", 2)
     for name in ("paste", "degraded", "turned", "min_confidence"):
         if not 0 <= getattr(s, name) <= 1:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be from 0 to 1.", 2)
@@ -43,9 +47,9 @@ def check_settings(s: Settings, procs: Processes) -> None:
         raise UserError(f"object_gap is {s.object_gap}: it has to be 0 or an odd number of pixels.", 2)
     if not s.gap_weight > 0:
         raise UserError(f"gap_weight is {s.gap_weight}: it has to be above 0.", 2)
-    if s.cache_gb < 0:
-        raise UserError(f"cache_gb is {s.cache_gb}: it has to be 0 or more.", 2)
-    for name in ("init_epoch", "freeze_epoch", "num_workers", "patience", "save_period", "overlays"):
+    for name in (
+        "cache_gb", "weight_decay", "init_epoch", "freeze_epoch", "num_workers", "patience", "save_period", "overlays",
+    ):
         if getattr(s, name) < 0:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be 0 or more.", 2)
     for name in ("freeze_batch_size", "unfreeze_batch_size"):
@@ -195,12 +199,24 @@ def epoch_seed(s: Settings, epoch: int, procs: Processes) -> int:
 
 
 def keep_previous(save_dir: str | Path) -> None:
-    """Renames an earlier run's best and last weights to previous_*, so that a new run does not replace them."""
+    """Renames an earlier run's best and last weights to previous_*, so that a new run does not replace them.
+
+    What a run leaves that ended within its first epoch is not kept: it would replace what was kept before.
+    """
     for name in ("best_epoch_weights.pth", "last_epoch_weights.pth"):
         path = Path(save_dir) / name
-        if path.exists():
+        if path.exists() and _has_learned(path):
             path.replace(path.with_name(f"previous_{name}"))
             print(f"{path} of an earlier run is now previous_{name}.")
+
+
+def _has_learned(path: Path) -> bool:
+    """Whether a checkpoint is more than what a run saves before its first epoch; True for a file that cannot be read."""
+    try:
+        checkpoint = load_checkpoint(path)
+    except UserError:
+        return True
+    return checkpoint.get("epoch", 1) > checkpoint.get("settings", {}).get("init_epoch", 0)
 
 
 def describe_run(
@@ -212,6 +228,7 @@ def describe_run(
     lines.append(
         f"{parts[0].draws} samples an epoch of {parts[0].size} sheets{mixed} to train on, {val_sheets} to validate on; "
         f"epochs {first_epoch + 1} to {s.unfreeze_epoch} on {procs.world_size} x {procs.device}, "
+        f"learning rate up to {max(learning_rate(s, epoch) for epoch in range(first_epoch, s.unfreeze_epoch)):.2e}, "
         f"{str(precision.dtype).removeprefix('torch.')}."
     )
     return "\n".join(lines)

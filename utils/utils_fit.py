@@ -97,7 +97,7 @@ def run_epoch(
     (num_classes, num_classes), true classes down, predicted ones across, ignored pixels left out; it is that of the
     letterboxed masks at the network's input size.
 
-    Raises UserError when a training loss is not finite.
+    Raises UserError when a loss is not finite.
     """
     training = updates is not None
     accumulate = updates.accumulate if training else 1
@@ -123,8 +123,8 @@ def run_epoch(
             total[1] += len(images)
             if len(unread) == READ_EVERY or step + 1 == len(loader):
                 value = torch.stack(unread).sum().item()
-                if training and not math.isfinite(value):
-                    raise UserError(f"The loss became {value} in {title}: lower init_lr or set fp16 = False.")
+                if not math.isfinite(value):
+                    raise UserError(f"The loss became {value} in {title}: set fp16 = False or lower init_lr.")
                 total[0] += value
                 unread.clear()
                 bar.set_postfix(_state(total, updates), refresh=False)

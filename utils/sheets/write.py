@@ -67,7 +67,7 @@ def write_sheet(root: Path, stem: str, image: np.ndarray, shapes: Sequence[Shape
 
 def write_lists(root: Path, stems: Sequence[str], val_share: float, rng: np.random.Generator) -> None:
     """Writes train, val, trainval and (empty) test lists; val gets `val_share` of the stems, at random."""
-    count = min(max(round(len(stems) * val_share), 1 if val_share > 0 and len(stems) > 1 else 0), len(stems))
+    count = min(max(round(len(stems) * val_share), 1 if val_share > 0 else 0), len(stems) - 1)
     chosen = set(rng.permutation(len(stems))[:count].tolist())
     parts = {
         "train": [stem for index, stem in enumerate(stems) if index not in chosen],
