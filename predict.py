@@ -65,6 +65,8 @@ backbone: Literal["mobilenet", "xception"] | None = None  # which does not descr
 def main(settings: config.Settings) -> int:
     """Runs the mode. Returns the exit status: 1 when a file was bad, else 0."""
     s = settings
+    if s.video_fps < 0:
+        raise UserError(f"video_fps is {s.video_fps}: it has to be 0 or more.", 2)
     model = DeeplabV3(
         s.model_path, device="cpu" if s.mode == "onnx" else s.device, fp16=s.fp16, name_classes=s.name_classes,
         backbone=s.backbone, downsample_factor=s.downsample_factor, input_shape=s.input_shape,

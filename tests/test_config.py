@@ -6,6 +6,7 @@ from typing import Literal
 
 import pytest
 
+from helpers import ROOT
 from utils import config
 from utils.utils import UserError
 
@@ -107,6 +108,11 @@ def test_command_line_refuses_with_a_sentence(script, argument, sentence):
     result = run(script, argument)
     assert result.returncode == 2 and result.stdout == ""
     assert result.stderr.startswith(sentence) and "Traceback" not in result.stderr
+
+
+def test_a_dictionary_is_described_by_an_example():
+    with pytest.raises(UserError, match="mixed_in is 'demo': it has to be pairs of a name and a number, such as"):
+        config.read(ROOT / "train.py", mixed_in="demo")
 
 
 def test_help_prints_the_block(script):

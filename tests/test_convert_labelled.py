@@ -207,6 +207,8 @@ def test_voc_names(tmp_path, labels, convert):
     (voc(("Label", 1, 1, 2, 2)).replace("bndbox>", "robndbox>"), "is not a VOC file"),
     (voc(("Label", 1, 1, 2, 2)).replace("<name>Label</name>", ""), "is not a VOC file"),
     (voc().replace("40", "0"), "has the size 0 x 30"),
+    (voc().replace("40", "inf"), "is not a VOC file"),
+    (voc().replace("40", "100000000"), "has the size 100000000 x 30"),
 ])
 def test_bad_voc_files_are_named(tmp_path, labels, convert, capsys, content, message):
     (labels / "bad.xml").write_text(content, encoding="utf-8")
@@ -402,6 +404,13 @@ def test_bad_coco_annotations_are_named(tmp_path, labels, convert, capsys, segme
     err = capsys.readouterr().err
     assert f"{labels / 'all.json'}: annotation 0 of train\\K.1.jpg is neither" in err and message in err
     assert (tmp_path / "out/K2.png").is_file()
+
+
+@pytest.mark.parametrize("height", [-2, 0, 10**9])
+def test_coco_images_of_no_possible_size_are_named(labels, convert, capsys, height):
+    coco_file(labels / "all.json", [], images=[{"id": 1, "file_name": "K9.jpg", "height": height, "width": 8}])
+    assert convert("coco_to_masks") == 1
+    assert f"K9.jpg has the size 8 x {height}: put it right" in capsys.readouterr().err
 
 
 def test_coco_names_and_bad_files(tmp_path, labels, convert, capsys):

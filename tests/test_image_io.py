@@ -295,6 +295,8 @@ def test_bad_files_are_named(tmp_path, name, read):
 def test_missing_file_limit_and_memory(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="nowhere.jpg is not there"):
         read_image(tmp_path / "nowhere.jpg")
+    with pytest.raises(UserError, match="cannot be opened"):
+        read_image(tmp_path)
     Image.fromarray(noise(10, 20)).save(tmp_path / "x.png")
     monkeypatch.setattr(image_io, "MAX_PIXELS", 199)
     for read in (read_image, read_mask):

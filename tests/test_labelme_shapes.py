@@ -213,6 +213,10 @@ def test_broken_shapes_are_named(tmp_path, broken, message):
     ("{\"imagePath\": \"Müller.jpg\"}".encode("latin-1"), "in UTF-8"),
     (b"[1, 2]", "not a labelme file"),
     (b'{"images": [], "annotations": []}', "not a labelme file"),
+    (b'{"shapes": [], "imageHeight": "abc", "imageWidth": 9}', "bad imageHeight"),
+    (b'{"shapes": [], "imageHeight": [1], "imageWidth": 9}', "bad imageHeight"),
+    (b'{"shapes": [], "imageHeight": Infinity, "imageWidth": 9}', "bad imageHeight"),
+    (b'{"shapes": [], "imagePath": 5}', "bad .* imagePath"),
 ])
 def test_files_that_are_no_labelme_files_are_named(tmp_path, content, message):
     path = tmp_path / "K1.json"

@@ -399,6 +399,11 @@ def test_video_file(folder, save_path, capsys):
     assert f"6 frames written to {save_path}" in capsys.readouterr().out
 
 
+def test_a_frame_rate_below_0_is_refused(folder):
+    with pytest.raises(UserError, match="video_fps is -5.0: it has to be 0 or more"):
+        run(mode="video", video_path="in.avi", video_fps=-5.0)
+
+
 def test_video_with_another_frame_rate(folder):
     make_video("in.avi")
     assert run(mode="video", video_path="in.avi", video_save_path="out.avi", video_fps=5.0) == 0

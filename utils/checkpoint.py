@@ -81,7 +81,7 @@ def load_checkpoint(
         if given[key] is not None and _plain(given[key]) != content[key]:
             raise UserError(
                 f"{path} was trained with {key} {content[key]} and {_plain(given[key])} was asked for: "
-                "leave it out, the checkpoint describes itself."
+                "set the same, or None in predict.py, where the checkpoint describes itself."
             )
     for key in ("downsample_factor", "input_shape"):
         if given[key] is not None:

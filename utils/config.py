@@ -121,6 +121,8 @@ def describe(hint: Any) -> str:
         return "one of " + ", ".join(str(option) for option in args)
     if origin in (Union, types.UnionType):
         return " or ".join(describe(option) for option in args)
+    if origin is dict:
+        return 'pairs of a name and a number, such as {"name": 0.5}'
     if origin is tuple and args[-1] is Ellipsis:
         return f"a list with {describe(args[0])} for each item"
     if origin is tuple:

@@ -151,6 +151,8 @@ def _reading(path: str | Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise UserError(f"{path} is not there: check the name and the folder.") from None
+    except (PermissionError, IsADirectoryError) as error:
+        raise UserError(f"{path} cannot be opened ({error.strerror}): check what it is and its permissions.") from error
     except Image.DecompressionBombError:
         raise UserError(f"{path} has more than {MAX_PIXELS // 1_000_000} megapixels: cut or scale it down.") from None
     except UnidentifiedImageError:

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from utils.image_io import MAX_PIXELS
 from utils.polygons import Outline, area, fill_polygon, rectangle
 from utils.utils import IGNORE, UserError
 
@@ -78,14 +79,21 @@ def read_voc(path: Path, origin: int) -> VocLabels:
             x0, y0, x1, y1 = (float(item.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax"))
             corners = rectangle(x0 - origin, y0 - origin, x1 - origin + 1, y1 - origin + 1)
             objects.append(LabelledObject(item.findtext("name").strip(), [corners]))
-    except (OSError, ElementTree.ParseError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, ElementTree.ParseError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise UserError(
             f"{path} is not a VOC file ({error}): it needs size/height, size/width and, for each object, name and "
             "bndbox with xmin, ymin, xmax, ymax."
         ) from error
-    if min(size) < 1 or not all(np.isfinite(item.polygons[0]).all() for item in objects):
-        raise UserError(f"{path} has the size {size[1]} x {size[0]} or a box that is not finite: label it again.")
+    _check_size(str(path), size)
+    if not all(np.isfinite(item.polygons[0]).all() for item in objects):
+        raise UserError(f"{path} has a box that is not finite: label it again.")
     return VocLabels(path, size, objects)
+
+
+def _check_size(what: str, size: tuple[int, int]) -> None:
+    """Raises UserError for a size (height, width) that no image has."""
+    if min(size) < 1 or math.prod(size) > MAX_PIXELS:
+        raise UserError(f"{what} has the size {size[1]} x {size[0]}: put it right in the label file.")
 
 
 def read_yolo(path: Path, size: tuple[int, int], names: Sequence[str]) -> list[LabelledObject]:
@@ -153,15 +161,16 @@ def read_coco(path: Path) -> list[CocoLabels]:
         raise UserError(
             f"{path} is not a COCO file, or names an image or category that it does not have: {error}."
         ) from error
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, OverflowError) as error:
         raise UserError(f"{path} is not a COCO file in JSON ({error}).") from error
 
 
 def coco_objects(labels: CocoLabels) -> list[LabelledObject]:
     """The objects of one image: polygons, run lengths (plain or compressed), or else its box.
 
-    Raises UserError naming the annotation that is none of them.
+    Raises UserError naming the annotation that is none of them, or the image when it has no size that can be.
     """
+    _check_size(f"{labels.path}: {labels.file_name}", labels.size)
     objects = []
     for name, item in labels.annotations:
         segmentation = item.get("segmentation")

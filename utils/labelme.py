@@ -67,11 +67,16 @@ def read_labelme(path: Path) -> Annotation:
     """The annotation in a labelme JSON file. Raises UserError naming the file when it is not one, or is broken."""
     data = _load(path)
     height, width = data.get("imageHeight"), data.get("imageWidth")
+    try:
+        size = (int(height), int(width)) if height and width else None
+        image_path = PureWindowsPath(data.get("imagePath") or "").as_posix()
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"{path} has a bad imageHeight, imageWidth or imagePath ({error}): save it again.") from error
     return Annotation(
         path=path,
         shapes=[_shape(path, number, shape) for number, shape in enumerate(data["shapes"], 1)],
-        size=(int(height), int(width)) if height and width else None,
-        image_path=PureWindowsPath(data.get("imagePath") or "").as_posix(),
+        size=size,
+        image_path=image_path,
         embedded=bool(data.get("imageData")),
     )
 

@@ -50,5 +50,5 @@ def _open(path: Path, encoding: str) -> Iterator[TextIO]:
         with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding=encoding) as file:
             yield file
     except OSError as error:
-        advice = "close the program that has it open, or free some space"
+        advice = "close the program that has it open, check the folder's permissions, or free some space"
         raise UserError(f"{path} cannot be written ({error}): {advice}.") from error

@@ -45,6 +45,11 @@ def check_settings(s: Settings, procs: Processes) -> None:
         raise UserError(f"mixed_in is {s.mixed_in}: shares have to be above 0, and below 1 together.", 2)
     if s.object_gap < 0 or s.object_gap and s.object_gap % 2 == 0:
         raise UserError(f"object_gap is {s.object_gap}: it has to be 0 or an odd number of pixels.", 2)
+    if isinstance(s.cls_weights, tuple) and (min(s.cls_weights) < 0 or max(s.cls_weights) == 0):
+        raise UserError(f"cls_weights is {s.cls_weights}: no number may be below 0, and not all may be 0.", 2)
+    for name in ("init_lr", "min_lr"):
+        if getattr(s, name) is not None and not getattr(s, name) > 0:
+            raise UserError(f"{name} is {getattr(s, name)}: it has to be above 0, or None.", 2)
     if not s.gap_weight > 0:
         raise UserError(f"gap_weight is {s.gap_weight}: it has to be above 0.", 2)
     for name in (
