@@ -2,6 +2,7 @@
 
 import os
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,6 +34,22 @@ def test_find_images(tmp_path):
     assert tmp_path / "sub" / "x.jpg" in find_images(tmp_path, recursive=True)
     with pytest.raises(UserError, match="nothing is not a folder"):
         find_images(tmp_path / "nothing")
+
+
+def test_a_subfolder_that_cannot_be_read_is_no_empty_one(tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "a.jpg").touch()
+    real = os.scandir
+
+    def scandir(path):
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert find_images(tmp_path) == [tmp_path / "a.jpg"]
+    with pytest.raises(PermissionError, match="closed"):
+        find_images(tmp_path, recursive=True)
 
 
 def test_require_distinct_disregards_letter_case(tmp_path):

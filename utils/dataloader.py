@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import signal
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -167,6 +168,7 @@ def make_loader(dataset: SheetDataset, batch_size: int, num_workers: int, procs:
 
 
 def _start_worker(worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the main process, and that its workers
     keep_freed_memory()
     cv2.setNumThreads(0)  # the workers share the cores already
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from tqdm import tqdm
 
-from utils.utils import UserError
+from utils.utils import UserError, list_files
 
 T = TypeVar("T")
 
@@ -23,17 +23,11 @@ class Job(NamedTuple):
 
 
 def find_files(folder: str | Path, suffixes: Sequence[str] = (), recursive: bool = False) -> list[Path]:
-    """The files in `folder` with one of the suffixes (any letter case; () for all), sorted, without hidden ones.
-
-    Raises UserError when `folder` is not a folder or holds none of them.
-    """
+    """As `list_files`. Raises UserError, too, when `folder` is not a folder or holds none of the files."""
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"input_dir is {folder}, which is not a folder: name the folder that holds the label files.")
-    paths = sorted(
-        path for path in (folder.rglob("*") if recursive else folder.iterdir())
-        if not path.name.startswith(".") and path.is_file() and (not suffixes or path.suffix.lower() in suffixes)
-    )
+    paths = list_files(folder, suffixes, recursive)
     if not paths:
         deeper = "" if recursive else " (set recursive = True to look into its subfolders)"
         raise UserError(f"{folder} holds no {' or '.join(suffixes) or 'file'}{deeper}: check input_dir.")

@@ -7,6 +7,7 @@ import random
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -50,16 +51,27 @@ def default_colors(num_classes: int) -> list[tuple[int, int, int]]:
 def find_images(folder: str | Path, recursive: bool = False) -> list[Path]:
     """The image files in `folder`, sorted by path; suffixes of `IMAGE_SUFFIXES` in any letter case.
 
-    Hidden files (`.` first, such as macOS's `._K0001.jpg`) are left out.
-    Raises UserError when `folder` is not a folder.
+    Raises UserError when `folder` is not a folder, OSError like `list_files`.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
+    if not Path(folder).is_dir():
         raise UserError(f"{folder} is not a folder: create it or name the folder that holds the images.")
-    paths = folder.rglob("*") if recursive else folder.iterdir()
+    return list_files(folder, IMAGE_SUFFIXES, recursive)
+
+
+def list_files(folder: str | Path, suffixes: Sequence[str], recursive: bool) -> list[Path]:
+    """The files in `folder` with one of the suffixes (any letter case; () for all), sorted by path.
+
+    Hidden files (`.` first, such as macOS's `._K0001.jpg`) are left out. Raises OSError when the folder or one below it
+    (`recursive`) cannot be read.
+    """
+    def fail(error: OSError) -> None:
+        raise error
+
+    walk = os.walk(folder, onerror=fail)
+    found = [Path(root, name) for root, _, names in (walk if recursive else islice(walk, 1)) for name in names]
     return sorted(
-        path for path in paths
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+        path for path in found
+        if not path.name.startswith(".") and (not suffixes or path.suffix.lower() in suffixes) and path.is_file()
     )
 
 
