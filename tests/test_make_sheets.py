@@ -12,6 +12,7 @@ from PIL import Image
 
 import make_sheets
 from utils import config, labelme
+from utils.sheets.write import write_lists
 from utils.utils import IGNORE, NAME_CLASSES, UserError, find_images
 
 COUNT = 8
@@ -52,6 +53,15 @@ def test_writes_the_layout(root: Path) -> None:
     assert (len(lists["train"]), len(lists["val"]), lists["test"]) == (7, 1, [])  # a tenth of 8, rounded
     assert sorted(lists["train"] + lists["val"]) == lists["trainval"] == stems
     assert Image.open(root / "samples.png").width > 3 * 2 * 100  # three sheets, each beside its mask
+
+
+@pytest.mark.parametrize(("count", "val_share", "val"), [
+    (1, 0.9, 0), (2, 0.8, 1), (2, 0.0, 0), (10, 0.01, 1), (10, 0.99, 9),
+])
+def test_lists_leave_sheets_to_train_on(tmp_path: Path, count: int, val_share: float, val: int) -> None:
+    write_lists(tmp_path, [f"s{number}" for number in range(count)], val_share, np.random.default_rng(1))
+    lists = {path.stem: path.read_text().split() for path in (tmp_path / "ImageSets/Segmentation").iterdir()}
+    assert (len(lists["train"]), len(lists["val"])) == (count - val, val) and len(lists["trainval"]) == count
 
 
 def test_images_and_masks_fit(root: Path) -> None:
