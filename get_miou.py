@@ -78,8 +78,8 @@ def main(settings: config.Settings) -> int:
     with csv_file(out_dir / "per_sheet.csv", report.header()) if scores else nullcontext() as write_row:
         for stem, result in zip(stems, tqdm(results, settings.mode, len(stems), unit=" sheets")):
             if isinstance(result, UserError):
-                missing.append(str(result))
-                tqdm.write(str(result), file=sys.stderr)
+                missing.append(f"{stem}: {result}")
+                tqdm.write(missing[-1], file=sys.stderr)
             elif scores:
                 write_row(report.add(stem, result))
     print(f"{len(stems) - len(missing)} of {len(stems)} sheets done, {len(missing)} bad or missing. Results: {out_dir}")

@@ -110,9 +110,12 @@ def test_command_line_refuses_with_a_sentence(script, argument, sentence):
     assert result.stderr.startswith(sentence) and "Traceback" not in result.stderr
 
 
-def test_a_dictionary_is_described_by_an_example():
-    with pytest.raises(UserError, match="mixed_in is 'demo': it has to be pairs of a name and a number, such as"):
-        config.read(ROOT / "train.py", mixed_in="demo")
+@pytest.mark.parametrize(("script", "name", "values"), [
+    ("train", "mixed_in", "a number"), ("convert_labelled", "label_names", "a text"),
+])
+def test_dictionaries_are_described(script, name, values):
+    with pytest.raises(UserError, match=f"{name} is 'demo': it has to be a dictionary {{\"name\": {values}, ...}}"):
+        config.read(ROOT / f"{script}.py", **{name: "demo"})
 
 
 def test_help_prints_the_block(script):

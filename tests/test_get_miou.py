@@ -270,6 +270,23 @@ def test_a_predicted_value_outside_the_classes_is_named(
     assert "do not fit: the prediction holds 9: allowed are 0 to 2." in capsys.readouterr().err
 
 
+def test_a_sheet_listed_twice_counts_once(tmp_path: Path, sheets: dict, capsys: pytest.CaptureFixture) -> None:
+    stems = list(sheets)
+    write_list(tmp_path, [*stems, stems[0]])
+    assert run(tmp_path) == 0
+    assert f"{len(stems)} of {len(stems)} sheets done" in capsys.readouterr().out
+    assert metrics(tmp_path)["sheets"] == len(stems)
+
+
+def test_a_sheet_for_which_the_memory_does_not_do_is_named(tmp_path: Path, sheets: dict, monkeypatch) -> None:
+    def run_out(model: object, image: np.ndarray) -> np.ndarray:
+        raise UserError("The GPU's memory ran out.")
+
+    monkeypatch.setattr(ColourModel, "segment", run_out)
+    assert run(tmp_path) == 1
+    assert metrics(tmp_path)["missing"] == [f"{stem}: The GPU's memory ran out." for stem in sheets]
+
+
 def test_without_any_good_sheet_the_report_says_so(
     tmp_path: Path, sheets: dict, capsys: pytest.CaptureFixture
 ) -> None:

@@ -25,6 +25,7 @@ from utils.callbacks import LossHistory
 from utils.checkpoint import build_model, load_checkpoint
 from utils.dataloader import SheetDataset, make_loader
 from utils.distributed import Processes
+from utils.mixing import Part
 from utils.utils import UserError
 from utils.utils_fit import Updates, draw_overlays, run_epoch
 from utils.utils_metrics import scores
@@ -491,6 +492,7 @@ def test_overlays_show_the_first_sheets_as_the_network_predicts(folder):
     ({"name_classes": ("a", "a")}, "2 to 255 different names"),
     ({"cls_weights": (-1.0, 1.0, 1.0, 1.0, 1.0)}, "no number may be below 0"),
     ({"cls_weights": (0.0,) * 5}, "not all may be 0"),
+    ({"cls_weights": ()}, "cls_weights has 0 numbers and name_classes 5 names"),
     ({"init_lr": 0.0}, "init_lr is 0.0: it has to be above 0, or None"),
     ({"cls_weights": (1.0, 2.0)}, "cls_weights has 2 numbers and name_classes 5 names"),
     ({"augment_scale": (2.0, 0.5)}, "augment_scale"),
@@ -515,6 +517,14 @@ def test_settings_that_do_not_fit(folder, changes, sentence):
     with pytest.raises(UserError, match=sentence):
         train.main(train_settings(folder, **changes))
     assert not list((folder / "logs").glob("*.pth"))
+
+
+@pytest.mark.parametrize(("init_lr", "used"), [(1e-6, "3.00e-04"), (0.1, "5.00e-04")])
+def test_the_run_says_which_learning_rate_the_limits_leave(folder, init_lr, used):
+    plain = precision.choose_precision(False, torch.device("cpu"))
+    settings = train_settings(folder, init_lr=init_lr, unfreeze_epoch=10)
+    text = train_setup.describe_run(settings, Processes(0, 1, torch.device("cpu")), plain, [Part(4, 4)], 2, 0)
+    assert f"learning rate up to {used}, float32." in text
 
 
 def test_resuming_what_cannot_be_resumed(folder):

@@ -122,7 +122,7 @@ def describe(hint: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(describe(option) for option in args)
     if origin is dict:
-        return 'pairs of a name and a number, such as {"name": 0.5}'
+        return f'a dictionary {{"name": {describe(args[1])}, ...}}'
     if origin is tuple and args[-1] is Ellipsis:
         return f"a list with {describe(args[0])} for each item"
     if origin is tuple:

@@ -45,8 +45,6 @@ def check_settings(s: Settings, procs: Processes) -> None:
         raise UserError(f"mixed_in is {s.mixed_in}: shares have to be above 0, and below 1 together.", 2)
     if s.object_gap < 0 or s.object_gap and s.object_gap % 2 == 0:
         raise UserError(f"object_gap is {s.object_gap}: it has to be 0 or an odd number of pixels.", 2)
-    if isinstance(s.cls_weights, tuple) and (min(s.cls_weights) < 0 or max(s.cls_weights) == 0):
-        raise UserError(f"cls_weights is {s.cls_weights}: no number may be below 0, and not all may be 0.", 2)
     for name in ("init_lr", "min_lr"):
         if getattr(s, name) is not None and not getattr(s, name) > 0:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be above 0, or None.", 2)
@@ -81,6 +79,8 @@ def check_settings(s: Settings, procs: Processes) -> None:
             f"cls_weights has {len(s.cls_weights)} numbers and name_classes {len(s.name_classes)} names: "
             "give one weight for each class.", 2
         )
+    if isinstance(s.cls_weights, tuple) and (min(s.cls_weights) < 0 or max(s.cls_weights) == 0):
+        raise UserError(f"cls_weights is {s.cls_weights}: no number may be below 0, and not all may be 0.", 2)
 
 
 def training_files(s: Settings, data: VocDataset) -> tuple[list[tuple[Path, Path]], list[Part]]:
