@@ -10,7 +10,6 @@ import torch
 from PIL import Image, ImageOps
 
 from nets.deeplabv3_plus import fold_batchnorm
-from nets.winograd import use_winograd
 from utils.batching import Batcher
 from utils.checkpoint import build_model, load_checkpoint
 from utils.drawing import Region, count_pixels, draw, find_regions
@@ -69,9 +68,7 @@ class DeeplabV3:
         self.model = fold_batchnorm(build_model(checkpoint))
         if engine == "onnxruntime":
             self.model = OnnxNetwork(self.model)
-        elif self.device.type == "cpu" and self.precision.dtype == torch.float32:
-            use_winograd(self.model)
-        self.model.to(self.device, memory_format=self.precision.memory_format)
+        self.model.to(self.device, memory_format=torch.channels_last)
         self._batcher = Batcher(self._forward, GPU_BATCH) if self.device.type == "cuda" else None
         self.checkpoint = {key: value for key, value in checkpoint.items() if key not in ("model", "training")}
         self.name_classes: list[str] = checkpoint["name_classes"]

@@ -136,8 +136,8 @@ def train(s: config.Settings, procs: Processes) -> None:
 
     seed_everything(s.seed)
     checkpoint = load_resumable(s) if s.resume else None
-    precision = choose_precision(s.fp16, procs.device, s.decoder)
-    model = start_model(s, checkpoint, procs, precision)
+    precision = choose_precision(s.fp16, procs.device)
+    model = start_model(s, checkpoint, procs)
     model.freeze_batchnorm(s.freeze_bn)
     optimizer = make_optimizer(model, s.optimizer_type, learning_rate(s, s.init_epoch), s.momentum, s.weight_decay)
     average = make_average(model, s.ema, checkpoint and checkpoint["model"])

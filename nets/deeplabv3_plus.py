@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from nets.mobilenetv2 import mobilenetv2
+from nets.winograd import WinogradConv2d
 from nets.xception import xception
 
 # backbone -> (function that builds it, channels of the low level, channels of the high level)
@@ -52,12 +53,11 @@ class Dropout(nn.Dropout):
 
 def conv_bn_relu(in_channels: int, out_channels: int, kernel: int, dilation: int = 1) -> list[nn.Module]:
     """Convolution with bias that keeps the size, BatchNorm, ReLU."""
-    padding = dilation * (kernel // 2)
-    return [
-        nn.Conv2d(in_channels, out_channels, kernel, padding=padding, dilation=dilation),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
-    ]
+    if kernel == 3 and dilation == 1:
+        conv = WinogradConv2d(in_channels, out_channels)
+    else:
+        conv = nn.Conv2d(in_channels, out_channels, kernel, padding=dilation * (kernel // 2), dilation=dilation)
+    return [conv, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True)]
 
 
 class ASPP(nn.Module):

@@ -91,14 +91,6 @@ def test_mixed_precision_where_the_cpu_has_it(tmp_path, monkeypatch):
     assert weights["cls_conv.weight"].dtype == torch.float32
 
 
-@pytest.mark.parametrize(("fp16", "trains_decoder", "contiguous"), [
-    (False, True, True), (False, False, False), (True, True, False)])
-def test_memory_format(monkeypatch, fp16, trains_decoder, contiguous):
-    monkeypatch.setattr(precision, "cpu_has_bf16", lambda: True)
-    chosen = precision.choose_precision(fp16, torch.device("cpu"), trains_decoder)
-    assert chosen.memory_format == (torch.contiguous_format if contiguous else torch.channels_last)
-
-
 def test_what_a_run_leaves(folder):
     train.main(train_settings(folder, save_period=2, overlays=1))
     logs = folder / "logs"
@@ -195,9 +187,8 @@ def test_imagenet_weights_are_what_training_starts_from(folder, monkeypatch):
 
 @pytest.mark.parametrize(("init_type", "std"), [("normal", 0.02), ("kaiming", (2 / 256) ** 0.5)])
 def test_layers_that_start_fresh_are_drawn_as_init_type_says(folder, init_type, std):
-    plain = precision.choose_precision(False, torch.device("cpu"))
     settings = train_settings(folder, init_type=init_type)
-    model = train_setup.start_model(settings, None, Processes(0, 1, torch.device("cpu")), plain)
+    model = train_setup.start_model(settings, None, Processes(0, 1, torch.device("cpu")))
     assert model.cls_conv.weight.std().item() == pytest.approx(std, rel=0.1)  # 5 x 256 numbers; PyTorch's own: 0.036
     assert not model.cls_conv.bias.any()
 

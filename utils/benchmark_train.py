@@ -76,12 +76,12 @@ def step_seconds(
     """Number format, seconds a step of epochs and of bare steps, share of waiting in %, GPU memory in bytes."""
     t = train_settings(s, data, unfreeze_batch_size=batch, fp16=fp16)
     procs = Processes(0, 1, pick_device(s.device))
-    precision = choose_precision(t.fp16, procs.device, t.decoder)
+    precision = choose_precision(t.fp16, procs.device)
     files, box = data.files("train"), sheet_box(t.input_shape, t.augment_scale)
     pixels = preflight(files, len(t.name_classes), False, [box] * len(files), SheetCache(t.cache_dir, t.cache_gb))
     files = (files * (1 + s.steps * batch // len(files)))[:s.steps * batch]
     dataset = SheetDataset(files, t.input_shape, t.seed, t.augment_scale, t.paste, t.cache_dir, t.object_gap)
-    model = start_model(t, None, procs, precision)
+    model = start_model(t, None, procs)
     optimizer = make_optimizer(model, t.optimizer_type, learning_rate(t, t.freeze_epoch), t.momentum, t.weight_decay)
     updates = Updates(model, optimizer, precision.scaler())
     loss_fn = make_loss(t, pixels, procs.device)

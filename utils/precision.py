@@ -12,40 +12,34 @@ from utils.letterbox import network_input
 
 @dataclass(frozen=True)
 class Precision:
-    """Mixed precision on a device, or full precision when `dtype` is float32; how tensors lie in memory."""
+    """Mixed precision on a device, or full precision when `dtype` is float32."""
 
     device_type: str
     dtype: torch.dtype
-    memory_format: torch.memory_format = torch.channels_last
 
     def forward(self, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
         """The logits, float (N, C, H, W), of `images`, uint8 (N, H, W, 3) RGB on the model's device."""
         mixed = self.dtype != torch.float32
         with torch.autocast(self.device_type, dtype=self.dtype if mixed else torch.bfloat16, enabled=mixed):
-            return model(network_input(images).contiguous(memory_format=self.memory_format))
+            return model(network_input(images))
 
     def scaler(self) -> torch.amp.GradScaler:
         """A gradient scaler, which does nothing unless the format is float16 (bfloat16 needs none)."""
         return torch.amp.GradScaler(self.device_type, enabled=self.dtype == torch.float16)
 
 
-def choose_precision(fp16: bool, device: torch.device, trains_decoder: bool = False) -> Precision:
-    """Mixed precision where `fp16` is asked for and the device gains from it; channels-last where that is faster.
+def choose_precision(fp16: bool, device: torch.device) -> Precision:
+    """Mixed precision where `fp16` is asked for and the device gains from it.
 
     CUDA: bfloat16 from compute capability 8.0 (Ampere), float16 before. CPU: bfloat16 where it has instructions for
     it (AVX-512 BF16 or AMX), else float32: without them it would be slower. MPS: float32.
-    Channels-last: everywhere but in float32 on a CPU when the decoder is trained (`trains_decoder`), where the backward
-    pass of its wide convolutions is slow. On two AVX2 cores, forward and backward of 4 x 384 x 288 with the decoder
-    took 3.3 s, contiguous 2.7 s; of 6 x 512 x 352 without it 2.4 s, contiguous 3.4 s; and predicting 768 x 512 0.64 s,
-    contiguous 0.80 s.
     """
     dtype = torch.float32
     if fp16 and device.type == "cuda":
         dtype = torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
     elif fp16 and device.type == "cpu" and cpu_has_bf16():
         dtype = torch.bfloat16
-    contiguous = trains_decoder and device.type == "cpu" and dtype == torch.float32
-    return Precision(device.type, dtype, torch.contiguous_format if contiguous else torch.channels_last)
+    return Precision(device.type, dtype)
 
 
 def cpu_has_bf16() -> bool:

@@ -124,8 +124,8 @@ def load_resumable(s: Settings) -> dict[str, Any]:
     return checkpoint
 
 
-def start_model(s: Settings, checkpoint: dict[str, Any] | None, procs: Processes, precision: Precision) -> DeepLab:
-    """The network with its start weights, on the device, in the memory format that suits the precision.
+def start_model(s: Settings, checkpoint: dict[str, Any] | None, procs: Processes) -> DeepLab:
+    """The network with its start weights, on the device, channels last.
 
     Start weights: the resumed checkpoint's, else those of model_path, else of backbone_path or torchvision
     (`pretrained`) for the backbone and fresh ones for the rest, else fresh ones.
@@ -150,7 +150,7 @@ def start_model(s: Settings, checkpoint: dict[str, Any] | None, procs: Processes
         load_backbone(model.backbone, s.backbone_path)
     if s.sync_bn and procs.world_size > 1 and procs.device.type == "cuda":
         model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    return model.to(procs.device, memory_format=precision.memory_format)
+    return model.to(procs.device, memory_format=torch.channels_last)
 
 
 def make_average(model: nn.Module, decay: float, start: Mapping[str, torch.Tensor] | None) -> AveragedModel | None:
