@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from nets.deeplabv3_plus import DeepLab
+from nets import winograd
+from nets.deeplabv3_plus import DeepLab, fold_batchnorm
 from nets.winograd import WinogradConv2d
+from utils.precision import Precision
 
 CHANNELS_LAST = {"memory_format": torch.channels_last}
 
@@ -93,3 +95,16 @@ def test_the_network_computes_and_learns_the_same_with_it():
     for (name, own), other in zip(model.named_parameters(), plain.parameters()):
         if other.grad.abs().max() > 1e-6:
             assert relative_error(own.grad, other.grad) < 1e-3, name
+
+
+@pytest.mark.parametrize("size", [(64, 48), (50, 71)])
+def test_training_and_prediction_use_it(size, monkeypatch):
+    calls, convolve = [], winograd._convolve
+    monkeypatch.setattr(winograd, "_convolve", lambda *args: calls.append(args) or convolve(*args))
+    model, images = DeepLab(5, exact_upsampling=True), torch.randint(256, (2, *size, 3), dtype=torch.uint8)
+    precision = Precision("cpu", torch.float32)
+    precision.forward(model.to(**CHANNELS_LAST).train(), images).sum().backward()
+    assert len(calls) == 4  # of the decoder: two convolutions, and the gradients of what they take
+    with torch.inference_mode():
+        precision.forward(fold_batchnorm(model), images)
+    assert len(calls) == 6
