@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sysconfig
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from utils import config
@@ -16,6 +19,10 @@ from utils.batching import Batcher
 from utils.image_io import write_mask
 
 ROOT = Path(__file__).parents[1]
+COMPILES = pytest.mark.skipif(
+    not shutil.which("g++") or not Path(sysconfig.get_path("include"), "Python.h").is_file(),
+    reason="torch.compile needs a C++ compiler and Python's headers",
+)
 COLOURS = np.array([(235, 230, 215), (20, 20, 20), (250, 250, 250), (200, 60, 40), (60, 90, 160)], np.uint8)
 
 

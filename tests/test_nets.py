@@ -1,8 +1,6 @@
 """Networks: shapes, parity with torchvision and the community's checkpoints, freezing, pretrained weights."""
 
 import json
-import shutil
-import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from urllib.error import URLError
@@ -12,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
+from helpers import COMPILES
 from torch import nn
 from torchvision.models.segmentation.deeplabv3 import ASPP as TorchvisionASPP
 
@@ -260,10 +259,7 @@ def test_exact_upsampling_puts_each_value_on_its_pixel(size: tuple[int, int], st
     np.testing.assert_allclose(result[0, 0], expected, atol=1e-12)
 
 
-@pytest.mark.skipif(
-    not shutil.which("g++") or not Path(sysconfig.get_path("include"), "Python.h").is_file(),
-    reason="torch.compile needs a C++ compiler and Python's headers",
-)
+@COMPILES
 def test_exact_upsampling_can_be_compiled_for_training() -> None:
     """In channels-last memory, as training has it: compiled, the gradient of F.pad's "replicate" fails there."""
     upsample = DeepLab(2, exact_upsampling=True).upsample

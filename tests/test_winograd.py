@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from helpers import COMPILES
 from torch import nn
 
 from nets import winograd
@@ -74,6 +75,18 @@ def test_a_traced_network_takes_other_sizes_too():
     traced = torch.jit.trace(conv, torch.randn(1, 5, 16, 16).contiguous(**CHANNELS_LAST))
     x = torch.randn(2, 5, 40, 24)
     torch.testing.assert_close(traced(x), conv(x))
+
+
+@COMPILES
+def test_pytorch_does_it_where_the_network_is_compiled(monkeypatch):
+    torch.manual_seed(0)
+    conv, x = WinogradConv2d(5, 7), torch.randn(2, 5, 16, 12).contiguous(**CHANNELS_LAST)
+    conv(x).square().sum().backward()
+    expected = conv.weight.grad.clone()
+    conv.zero_grad()
+    monkeypatch.setattr(winograd, "_convolve", None)
+    torch.compile(conv)(x).square().sum().backward()
+    assert relative_error(conv.weight.grad, expected) < 1e-4
 
 
 def test_the_network_computes_and_learns_the_same_with_it():
