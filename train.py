@@ -62,7 +62,7 @@ gap_weight: float = 1.0              # how much these pixels count in the loss; 
 # ---- Network ----
 backbone: Literal["mobilenet", "xception"] = "mobilenet"  # mobilenet: small and fast; xception: 9 x the weights
 downsample_factor: Literal[8, 16] = 16   # 8: finer features, more memory (model_data/ was trained so); 16: faster
-decoder: bool = True                # False: passed by (DeepLabv3): coarse edges, 2 to 4 x as fast to train on a CPU
+decoder: bool = True                # False: passed by (DeepLabv3): coarse edges, much faster to train on a CPU
 model_path: str = "model_data/deeplab_mobilenetv2.pth"    # start weights; "" starts without
 reinit_mismatched: bool = False     # True: layers that model_path does not fit start fresh (other classes, say)
 pretrained: bool = False            # without model_path: download torchvision's ImageNet weights for the backbone
