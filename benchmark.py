@@ -23,17 +23,17 @@ from PIL import Image
 
 from deeplab import DeeplabV3
 from utils import config
-from utils.benchmark import (
+from utils.benchmark.tools import (
     Row, draw_sheets, in_fresh_process, link_dataset, machine, naive_classes, naive_matrix, naive_miou, scale_sheets,
     table, timed,
 )
-from utils.benchmark_train import loader_speeds, naive_speeds, step_seconds, usual_step_seconds
-from utils.checkpoint import build_model, load_checkpoint
-from utils.image_io import read_mask
-from utils.inference import predict_folder
-from utils.letterbox import letterbox, network_input, tight_shape
+from utils.benchmark.training import loader_speeds, naive_speeds, step_seconds, usual_step_seconds
+from utils.files.images import read_mask
+from utils.files.voc import VocDataset
+from utils.network.checkpoint import build_model, load_checkpoint
+from utils.network.letterbox import letterbox, network_input, tight_shape
+from utils.predicting.folder import predict_folder
 from utils.utils import UserError, pick_device
-from utils.voc import VocDataset
 
 # ---- What to measure ----
 parts: tuple[Literal["predict", "loader", "step", "miou", "growth"], ...] = (

@@ -13,8 +13,8 @@ from typing import Literal
 
 from utils import config
 from utils.config import Settings
-from utils.jobs import Job, run_jobs
-from utils.label_conversions import MODES
+from utils.files.jobs import Job, run_jobs
+from utils.labels.conversions import MODES
 from utils.utils import NAME_CLASSES, UserError, require_distinct
 
 # What to do

@@ -10,15 +10,15 @@ import torch
 from PIL import Image, ImageOps
 
 from nets.deeplabv3_plus import fold_batchnorm
-from utils.batching import Batcher
-from utils.checkpoint import build_model, load_checkpoint
-from utils.drawing import Region, count_pixels, draw, find_regions
-from utils.image_io import MODES_8BIT, pillow_to_rgb, to_uint8
-from utils.letterbox import letterbox, tight_shape, unletterbox_classes
-from utils.objects import MIN_AREA
-from utils.onnx_export import OnnxNetwork
-from utils.postprocess import drop_unsure, refine_objects
-from utils.precision import choose_precision
+from utils.files.images import MODES_8BIT, pillow_to_rgb, to_uint8
+from utils.network.batching import Batcher
+from utils.network.checkpoint import build_model, load_checkpoint
+from utils.network.letterbox import letterbox, tight_shape, unletterbox_classes
+from utils.network.onnx_export import OnnxNetwork
+from utils.network.precision import choose_precision
+from utils.objects.confidence import drop_unsure, refine_objects
+from utils.objects.drawing import Region, count_pixels, draw, find_regions
+from utils.scoring.objects import MIN_AREA
 from utils.utils import UserError, pick_device
 
 GPU_BATCH = 4  # sheets that threads hand in at the same time and a GPU computes together
@@ -52,7 +52,7 @@ class DeeplabV3:
         fp16: mixed precision where the device gains from it. colors: instead of the checkpoint's own.
         downsample_factor, input_shape: instead of the checkpoint's own, as its weights fit any. min_confidence: objects
         whose mean probability is lower are taken for background; None: the checkpoint's, 0: keeps all. refine_objects:
-        part things that touch, join pieces of strips, see `utils.postprocess`; None: as the checkpoint says. engine:
+        part things that touch, join pieces of strips, see `utils.objects.confidence`; None: as the checkpoint says. engine:
         "torch", or "onnxruntime": CPU, float32, as fast as torch there. name_classes, backbone: needed
         for a bare state dict in the community's layout, and only there.
         Raises UserError when the file cannot be used or an argument does not fit.
@@ -135,7 +135,7 @@ def rgb_array(image: Image.Image | np.ndarray) -> np.ndarray:
     """`image` as RGB, uint8 or uint16 (H, W, 3), upright. What is allowed and raised: see `DeeplabV3.segment`."""
     if isinstance(image, Image.Image):
         if image.mode not in MODES_8BIT:
-            raise UserError(f"The image has mode {image.mode}: open it with utils.image_io.read_image, or convert it.")
+            raise UserError(f"The image has mode {image.mode}: open it with utils.files.images.read_image, or convert it.")
         return pillow_to_rgb(ImageOps.exif_transpose(image))
     if image.dtype not in (np.uint8, np.uint16) or image.size == 0:
         raise UserError(f"The image is {image.dtype} of shape {image.shape}: it has to be uint8 or uint16, not empty.")

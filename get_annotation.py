@@ -13,10 +13,12 @@ from typing import Literal
 
 from utils import config
 from utils.config import Settings
-from utils.jobs import warn
-from utils.splits import SPLITS, absent_classes, institution, only_0_and_255, split_stems, survey_masks, survey_table
+from utils.files.jobs import warn
+from utils.files.voc import VocDataset
+from utils.labels.splits import (
+    SPLITS, absent_classes, institution, only_0_and_255, split_stems, survey_masks, survey_table,
+)
 from utils.utils import NAME_CLASSES, UserError, atomic_path
-from utils.voc import VocDataset
 
 # Dataset: <dataset_path>/<dataset>/{JPEGImages,SegmentationClass}
 dataset_path: str = "herbarium_sheets"  # folder of the data sets

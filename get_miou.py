@@ -21,12 +21,12 @@ from tqdm import tqdm
 
 from deeplab import DeeplabV3
 from utils import config
-from utils.image_io import read_image, read_mask, write_mask
-from utils.inference import in_threads
-from utils.report import Report, SheetScores
-from utils.tables import csv_file
+from utils.files.images import read_image, read_mask, write_mask
+from utils.files.tables import csv_file
+from utils.files.voc import VocDataset
+from utils.predicting.folder import in_threads
+from utils.scoring.report import Report, SheetScores
 from utils.utils import NAME_CLASSES, UserError, default_colors
-from utils.voc import VocDataset
 
 # ---- What to do ----
 mode: Literal["predict_and_score", "predict", "score"] = "predict_and_score"  # score: the masks of an earlier run

@@ -21,10 +21,10 @@ from PIL import Image
 
 from utils import config
 from utils.config import Settings
-from utils.image_io import ORIENTATION, Kept, read_image, write_mask, write_picture
-from utils.jobs import Job, find_files, read_each, run_jobs, warn
-from utils.label_names import label_values, require_known
-from utils.labelme import Annotation, embedded_image, find_image, paint, read_labelme
+from utils.files.images import ORIENTATION, Kept, read_image, write_mask, write_picture
+from utils.files.jobs import Job, find_files, read_each, run_jobs, warn
+from utils.labels.labelme import Annotation, embedded_image, find_image, paint, read_labelme
+from utils.labels.names import label_values, require_known
 from utils.utils import IGNORE, NAME_CLASSES, UserError, atomic_path, require_distinct
 
 # Folders

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from utils import config
 from utils.sheets.compose import NAMES, compose
-from utils.sheets.fonts import find_fonts
+from utils.sheets.drawing.fonts import find_fonts
 from utils.sheets.write import tile, write_lists, write_samples, write_sheet
 from utils.utils import UserError
 

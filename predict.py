@@ -20,12 +20,12 @@ import numpy as np
 
 from deeplab import DeeplabV3
 from utils import config
-from utils.drawing import draw
-from utils.image_io import read_image
-from utils.inference import plan, predict_folder, predict_sheet
-from utils.onnx_export import export_onnx
+from utils.files.images import read_image
+from utils.network.onnx_export import export_onnx
+from utils.objects.drawing import draw
+from utils.predicting.folder import plan, predict_folder, predict_sheet
+from utils.predicting.video import annotate_video
 from utils.utils import UserError, find_images
-from utils.video import annotate_video
 
 # ---- What to do ----
 mode: Literal["folder", "image", "video", "camera", "fps", "onnx"] = "folder"  # fps: time it; onnx: export it

@@ -18,22 +18,22 @@ import torch
 
 from nets.deeplabv3_training import make_optimizer
 from utils import config
-from utils.cache import SheetCache
 from utils.callbacks import LossHistory
-from utils.checkpoint import save_checkpoint
 from utils.dataloader import SheetDataset, make_loader, sheet_box
-from utils.distributed import Processes, processes
-from utils.mixing import times_an_epoch
-from utils.precision import choose_precision
-from utils.preflight import preflight
-from utils.train_setup import (
+from utils.files.voc import VocDataset
+from utils.network.checkpoint import save_checkpoint
+from utils.network.distributed import Processes, processes
+from utils.network.precision import choose_precision
+from utils.training.cache import SheetCache
+from utils.training.mixing import times_an_epoch
+from utils.training.preflight import preflight
+from utils.training.setup import (
     batch_size, check_settings, describe_run, epoch_seed, is_frozen, keep_previous, learning_rate, load_resumable,
     make_average, make_loss, start_model, training_files,
 )
 from utils.utils import NAME_CLASSES, UserError, default_colors, seed_everything
 from utils.utils_fit import Updates, draw_overlays, run_epoch
 from utils.utils_metrics import scores
-from utils.voc import VocDataset
 
 # ---- Machine ----
 device: str = "auto"                # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from utils import config
-from utils.batching import Batcher
-from utils.image_io import write_mask
+from utils.files.images import write_mask
+from utils.network.batching import Batcher
 
 ROOT = Path(__file__).parents[1]
 COMPILES = pytest.mark.skipif(

@@ -9,8 +9,8 @@ from PIL import Image
 
 import get_annotation
 from utils import config
-from utils.image_io import write_mask
-from utils.splits import split_stems
+from utils.files.images import write_mask
+from utils.labels.splits import split_stems
 from utils.utils import UserError
 
 INSTITUTIONS = {"BM": 40, "NY": 20, "P": 10, "E": 10, "L": 1, "B": 1, "F": 1, "K": 1, "H": 1, "G": 1, "S": 1, "W": 1}

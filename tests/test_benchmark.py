@@ -10,13 +10,15 @@ import torch
 
 import benchmark
 from helpers import ROOT, make_dataset
-from utils import benchmark as tools
-from utils import config, precision, report
-from utils.benchmark import (
+from utils import config
+from utils.benchmark import tools
+from utils.benchmark.tools import (
     Row, draw_sheets, in_fresh_process, link_dataset, naive_classes, naive_matrix, naive_miou, scale_sheets, table,
 )
-from utils.image_io import read_image, read_mask
-from utils.letterbox import Placement, unletterbox_classes
+from utils.files.images import read_image, read_mask
+from utils.network import precision
+from utils.network.letterbox import Placement, unletterbox_classes
+from utils.scoring import report
 from utils.utils import UserError
 from utils.utils_metrics import confusion_matrix, scores
 

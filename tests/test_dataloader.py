@@ -14,10 +14,10 @@ from utils import dataloader
 from utils.dataloader import (
     EpochSampler, SheetDataset, augment, degrade, jitter_colour, make_loader, random_size, rotate, sheet_box, shift,
 )
-from utils.distributed import Processes
-from utils.mixing import Part
+from utils.files.voc import VocDataset
+from utils.network.distributed import Processes
+from utils.training.mixing import Part
 from utils.utils import GAP
-from utils.voc import VocDataset
 
 ONE = Processes(0, 1, torch.device("cpu"))
 

@@ -10,10 +10,10 @@ from torch.nn import functional as F
 from deeplab import GPU_BATCH, DeeplabV3
 from helpers import ROOT, together
 from nets.deeplabv3_plus import DeepLab
-from utils.batching import Batcher
-from utils.checkpoint import save_checkpoint
-from utils.image_io import read_image
-from utils.precision import cpu_has_bf16
+from utils.files.images import read_image
+from utils.network.batching import Batcher
+from utils.network.checkpoint import save_checkpoint
+from utils.network.precision import cpu_has_bf16
 from utils.utils import UserError
 
 NAMES = ["_background_", "Barcode", "Label"]
@@ -103,7 +103,7 @@ def test_onnxruntime_gives_the_same_mask(path):
 def test_engine_that_is_not_there(path, monkeypatch):
     with pytest.raises(UserError, match='engine is "tflite" on cpu'):
         DeeplabV3(path, device="cpu", engine="tflite")
-    monkeypatch.setattr("utils.onnx_export.find_spec", lambda name: None)
+    monkeypatch.setattr("utils.network.onnx_export.find_spec", lambda name: None)
     with pytest.raises(UserError, match="onnx package is not installed: pip install -r requirements-extras.txt"):
         DeeplabV3(path, device="cpu", engine="onnxruntime")
 

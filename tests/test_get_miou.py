@@ -18,11 +18,12 @@ from sklearn import metrics as sk
 
 import get_miou
 from nets.deeplabv3_plus import DeepLab
-from utils import config, report
-from utils.checkpoint import save_checkpoint
-from utils.image_io import read_mask, write_mask
-from utils.report import Report
-from utils.tables import csv_file
+from utils import config
+from utils.files.images import read_mask, write_mask
+from utils.files.tables import csv_file
+from utils.network.checkpoint import save_checkpoint
+from utils.scoring import report
+from utils.scoring.report import Report
 from utils.utils import IGNORE, NAME_CLASSES, UserError, default_colors
 
 TABLES = {"metrics.md", "metrics.json", "per_sheet.csv", "confusion_matrix.csv"}

@@ -11,7 +11,8 @@ from matplotlib.path import Path as Outline
 from PIL import Image
 
 import make_sheets
-from utils import config, labelme
+from utils import config
+from utils.labels import labelme
 from utils.sheets.write import write_lists
 from utils.utils import IGNORE, NAME_CLASSES, UserError, find_images
 

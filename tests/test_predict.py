@@ -16,9 +16,11 @@ from threadpoolctl import threadpool_info
 
 import predict
 from nets.deeplabv3_plus import DeepLab
-from utils import config, inference, onnx_export, video
-from utils.checkpoint import save_checkpoint
-from utils.image_io import read_image, read_mask
+from utils import config
+from utils.files.images import read_image, read_mask
+from utils.network import onnx_export
+from utils.network.checkpoint import save_checkpoint
+from utils.predicting import folder as inference, video
 from utils.utils import UserError
 
 NAMES = ["_background_", "Barcode", "Label"]

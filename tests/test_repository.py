@@ -14,10 +14,10 @@ import train
 from deeplab import DeeplabV3
 from helpers import ROOT
 from utils import config
-from utils.image_io import read_image, read_mask
-from utils.preflight import preflight
+from utils.files.images import read_image, read_mask
+from utils.files.voc import VocDataset
+from utils.training.preflight import preflight
 from utils.utils import NAME_CLASSES, default_colors, find_images
-from utils.voc import VocDataset
 
 SCRIPTS = sorted(path.name for path in ROOT.glob("*.py") if path.name != "deeplab.py")
 READMES = ("README.md", "README.CN.md")

@@ -20,16 +20,18 @@ import train
 from deeplab import DeeplabV3
 from helpers import ROOT, make_dataset, sheet, train_settings
 from nets.mobilenetv2 import imagenet_features, mobilenetv2
-from utils import dataloader, precision, train_setup, utils_fit
+from utils import dataloader, utils_fit
 from utils.callbacks import LossHistory
-from utils.checkpoint import build_model, load_checkpoint
 from utils.dataloader import SheetDataset, make_loader
-from utils.distributed import Processes
-from utils.mixing import Part
+from utils.files.voc import VocDataset
+from utils.network import precision
+from utils.network.checkpoint import build_model, load_checkpoint
+from utils.network.distributed import Processes
+from utils.training import setup as train_setup
+from utils.training.mixing import Part
 from utils.utils import UserError
 from utils.utils_fit import Updates, draw_overlays, run_epoch
 from utils.utils_metrics import scores
-from utils.voc import VocDataset
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from utils.utils import (
-    UserError, atomic_path, default_colors, find_images, pick_device, require_distinct, seed_everything, voc_palette
+    UserError, atomic_path, default_colors, find_images, pick_device, require_distinct, seed_everything, voc_palette,
 )
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
-from utils.jobs import warn
-from utils.plots import plot_curves
-from utils.tables import write_text
+from utils.files.jobs import warn
+from utils.files.tables import write_text
+from utils.scoring.plots import plot_curves
 from utils.utils import UserError
 
 

@@ -19,12 +19,12 @@ import simplejpeg
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from utils.cache import read_sheet
-from utils.distributed import Processes
-from utils.letterbox import GREY, letterbox, letterbox_mask, resize, resize_mask
 from utils.memory import keep_freed_memory
-from utils.mixing import Part, draw, draw_one
-from utils.paste import paste_objects, separate_objects
+from utils.network.distributed import Processes
+from utils.network.letterbox import GREY, letterbox, letterbox_mask, resize, resize_mask
+from utils.training.cache import read_sheet
+from utils.training.mixing import Part, draw, draw_one
+from utils.training.paste import paste_objects, separate_objects
 from utils.utils import GAP, IGNORE
 
 ASPECT_JITTER = 0.3
@@ -41,10 +41,10 @@ class SheetDataset(Dataset):
 
     files: image and mask file of each sheet. Augmented, with the sheet `augment_scale` times the input's size, when
     that is given; else letterboxed. paste: share of the augmented ones on which objects of another sheet are pasted
-    first. object_gap: background that their masks keep between two objects of one class, see `utils/paste.py`.
+    first. object_gap: background that their masks keep between two objects of one class, see `utils/training/paste.py`.
     degraded, turned: shares of the augmented ones that become worse photographs and that are turned, see `augment`.
-    cache_dir: see `utils/cache.py`; the samples are the same without it. parts: how many of `files` are of each of
-    several data sets, and how many samples of an epoch; see `utils/mixing.py`.
+    cache_dir: see `utils/training/cache.py`; the samples are the same without it. parts: how many of `files` are of each of
+    several data sets, and how many samples of an epoch; see `utils/training/mixing.py`.
 
     An index is (pass, number of the sheet): what is drawn at random depends on these two and the seed alone, so it
     differs between passes and sheets, and is the same with any number of workers or processes.

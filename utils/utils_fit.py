@@ -17,9 +17,9 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from utils.dataloader import SheetDataset
-from utils.distributed import Processes
-from utils.drawing import draw
-from utils.precision import Precision
+from utils.network.distributed import Processes
+from utils.network.precision import Precision
+from utils.objects.drawing import draw
 from utils.utils import IGNORE, UserError, voc_palette
 from utils.utils_metrics import confusion_matrix_torch
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from utils.boxes import object_boxes
+from utils.objects.boxes import object_boxes
 from utils.utils import IGNORE
 
 CHUNK = 1 << 20  # pixels counted at once: np.bincount copies its input to int64, 8 MiB here

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from utils.sheets import barcodes, camera, charts, distractors, labels, paper, plants, rulers, scales, strips
-from utils.sheets.draw import Canvas, Card, Color, Kit, Maker, Shape, Table, names_of, vary
-from utils.sheets.fonts import Fonts
+from utils.sheets import camera, paper, plants
+from utils.sheets.drawing.draw import Canvas, Card, Color, Kit, Maker, Shape, Table, names_of, vary
+from utils.sheets.drawing.fonts import Fonts
 from utils.sheets.layout import Box, Layout
+from utils.sheets.things import barcodes, charts, distractors, labels, rulers, scales, strips
 
 CARD_SCALE = 60.0  # cards are drawn with at least that many pixels per cm and shrunk: small text stays smooth
 # What stands in a row beside the sheet, and how often.

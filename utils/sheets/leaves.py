@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.sheets.draw import Color, Kit, vary
-from utils.sheets.strokes import Drawing
+from utils.sheets.drawing.draw import Color, Kit, vary
+from utils.sheets.drawing.strokes import Drawing
 
 PRESSED: tuple[Color, ...] = ((94, 98, 52), (72, 80, 42), (112, 104, 58), (126, 108, 62), (104, 76, 46), (84, 58, 38),
                               (64, 50, 38), (140, 122, 72), (58, 66, 44), (122, 128, 84), (150, 142, 104),

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from utils.sheets.draw import Canvas, Color, Kit, grain, shade, smooth_noise, vary, wander
+from utils.sheets.drawing.draw import Canvas, Color, Kit, grain, shade, smooth_noise, vary, wander
+from utils.sheets.drawing.strokes import Drawing
 from utils.sheets.leaves import PRESSED, LeafKind, draw_leaf
-from utils.sheets.strokes import Drawing
 
 BARK: tuple[Color, ...] = ((88, 66, 46), (70, 54, 42), (110, 90, 66), (124, 112, 92), (60, 46, 38), (132, 116, 70))
 PETALS: tuple[Color, ...] = ((214, 176, 60), (190, 150, 90), (150, 70, 90), (120, 80, 130), (226, 214, 190),

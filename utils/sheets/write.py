@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from utils.image_io import write_mask
-from utils.labelme import write_labelme
-from utils.polygons import Outline, fill_polygon
-from utils.sheets.draw import Shape
+from utils.files.images import write_mask
+from utils.labels.labelme import write_labelme
+from utils.labels.polygons import Outline, fill_polygon
+from utils.sheets.drawing.draw import Shape
 from utils.utils import IGNORE, NAME_CLASSES, atomic_path, voc_palette
 
 VALUES: Mapping[str, int] = {**{name: index for index, name in enumerate(NAME_CLASSES)}, "_ignore_": IGNORE}

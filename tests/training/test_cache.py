@@ -1,0 +1,324 @@
+"""The cache of scaled sheets: what it gives, when it is right, how large it gets, and what disturbs it."""
+
+import os
+import time
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers import make_dataset, sheet
+from utils.benchmark.training import naive_samples
+from utils.dataloader import SheetDataset, sheet_box
+from utils.files.images import read_image, read_mask, write_mask
+from utils.files.voc import VocDataset
+from utils.network.letterbox import letterbox, letterbox_mask
+from utils.training import cache as cache_module
+from utils.training.cache import SheetCache, find_entry, read_sheet
+from utils.training.preflight import preflight
+from utils.utils import UserError
+
+BOX = (100, 100)
+
+
+def smooth_sheet(seed=0, size=(600, 400)):
+    """A sheet without noise finer than what remains of it, as that would tell nothing of the scaling."""
+    image, mask = sheet(seed, *size)
+    return cv2.GaussianBlur(image, (0, 0), 2), mask
+
+
+@pytest.fixture
+def files(tmp_path):
+    image, mask = smooth_sheet()
+    Image.fromarray(image).save(tmp_path / "K.jpg", quality=95)
+    write_mask(tmp_path / "K.png", mask)
+    return tmp_path / "K.jpg", tmp_path / "K.png"
+
+
+def fill(folder, files, boxes=(BOX,), gigabytes=1.0):
+    cache = SheetCache(folder, gigabytes)
+    cache.make_room([(*files, box) for box in boxes])
+    return [cache.add(*files, box) for box in boxes]
+
+
+def same(first, second):
+    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def entries(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+# --- what it gives --------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("box", "size"), [
+    ((100, 100), (100, 67)), ((300, 100), (150, 100)), ((599, 800), (599, 399)), ((800, 800), (600, 400)),
+])
+def test_a_sheet_is_scaled_to_fit_and_never_enlarged(files, box, size):
+    found = read_sheet(*files, box)
+    assert found.image.shape == (*size, 3) and found.mask.shape == size
+    assert found.image.dtype == found.mask.dtype == np.uint8
+    full, mask = read_image(files[0]), read_mask(files[1])
+    expected = cv2.resize(full, size[::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(found.image.astype(int) - expected).mean() < 1.5
+    assert abs(found.image.mean() - expected.mean()) < 0.5
+    assert np.array_equal(found.mask, cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT))
+    assert found.pixels.tolist() == [(mask == value).sum() for value in range(256)]
+
+
+def kinds():
+    """(name, suffix, picture, options to save it with) of each kind of file."""
+    image, _ = smooth_sheet(1, (480, 320))
+    rgb = Image.fromarray(image)
+    exif = Image.Exif()
+    for orientation in range(1, 9):
+        exif[0x0112] = orientation
+        yield f"orientation {orientation}", "jpg", rgb, {"exif": exif.tobytes(), "quality": 95}
+    yield "grey", "jpg", rgb.convert("L"), {"quality": 95}
+    yield "cmyk", "jpg", rgb.convert("CMYK"), {"quality": 95}
+    yield "png", "png", rgb, {}
+    yield "tiff", "tif", rgb, {}
+
+
+@pytest.mark.parametrize("kind", list(kinds()), ids=lambda kind: kind[0])
+def test_every_kind_of_image_as_read_image_has_it(tmp_path, kind):
+    _, suffix, picture, options = kind
+    path, mask_path = tmp_path / f"image.{suffix}", tmp_path / "mask" / "image.png"
+    picture.save(path, **options)
+    full = read_image(path)
+    mask_path.parent.mkdir()
+    write_mask(mask_path, np.zeros(full.shape[:2], np.uint8))
+    found = read_sheet(path, mask_path, (60, 60)).image
+    height, width = (60, 40) if full.shape[0] > full.shape[1] else (40, 60)
+    assert found.shape == (height, width, 3)
+    assert np.abs(found.astype(int) - cv2.resize(full, (width, height), interpolation=cv2.INTER_AREA)).mean() < 1.5
+
+
+def test_a_16_bit_image_and_a_grey_mask(tmp_path):
+    image, mask = smooth_sheet(2, (120, 80))
+    cv2.imwrite(str(tmp_path / "i.png"), cv2.cvtColor(image.astype(np.uint16) * 257, cv2.COLOR_RGB2BGR))
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    found = read_sheet(tmp_path / "i.png", tmp_path / "m.png", (200, 200))
+    assert np.array_equal(found.image, image) and np.array_equal(found.mask, mask)
+
+
+# --- when it is right -----------------------------------------------------------------------------------------------
+
+def test_it_is_read_instead_of_the_files(files, tmp_path, monkeypatch):
+    fill(tmp_path / "cache", files)
+    plain = read_sheet(*files, BOX)
+    monkeypatch.setattr(cache_module, "_read_files", None)  # would fail
+    assert same(read_sheet(*files, BOX, tmp_path / "cache"), plain)
+    assert same(fill(tmp_path / "cache", files)[0], plain)
+
+
+@pytest.mark.parametrize("change", ["image", "mask", "time", "box"])
+def test_it_is_never_stale(files, tmp_path, change):
+    fill(tmp_path / "cache", files)
+    old, box = find_entry(tmp_path / "cache", *files, BOX), BOX
+    if change == "image":
+        Image.fromarray(smooth_sheet(5)[0]).save(files[0], quality=95)
+    elif change == "mask":
+        write_mask(files[1], smooth_sheet(5)[1])
+    elif change == "time":  # another picture of the same number of bytes
+        os.utime(files[0], ns=(1, files[0].stat().st_mtime_ns + 1))
+    else:
+        box = (50, 100)
+    assert find_entry(tmp_path / "cache", *files, box) != old
+    assert same(read_sheet(*files, box, tmp_path / "cache"), read_sheet(*files, box))
+
+
+def test_it_can_be_deleted_at_any_time(files, tmp_path):
+    fill(tmp_path / "cache", files)
+    plain = read_sheet(*files, BOX)
+    find_entry(tmp_path / "cache", *files, BOX).unlink()
+    assert same(read_sheet(*files, BOX, tmp_path / "cache"), plain)
+    (tmp_path / "cache").rmdir()
+    assert same(read_sheet(*files, BOX, tmp_path / "cache"), plain)
+
+
+@pytest.mark.parametrize("keep", [0, 40, 200, -1])
+def test_an_entry_that_is_cut_short_is_made_again(files, tmp_path, keep):
+    plain = read_sheet(*files, BOX)
+    fill(tmp_path / "cache", files)
+    entry = find_entry(tmp_path / "cache", *files, BOX)
+    whole = entry.read_bytes()
+    entry.write_bytes(whole[:keep])
+    assert same(read_sheet(*files, BOX, tmp_path / "cache"), plain)
+    fill(tmp_path / "cache", files)
+    assert entry.read_bytes() == whole
+
+
+def test_bad_files_are_named(files, tmp_path):
+    with pytest.raises(UserError, match="nothing.jpg is not there"):
+        read_sheet(tmp_path / "nothing.jpg", files[1], BOX, tmp_path / "cache")
+    write_mask(files[1], np.zeros((60, 40), np.uint8))
+    with pytest.raises(UserError, match=r"K.png is 40 x 60 pixels and K.jpg is 400 x 600: make the mask"):
+        fill(tmp_path / "cache", files)
+    files[1].write_bytes(b"")
+    with pytest.raises(UserError, match="K.png is empty"):
+        read_sheet(*files, BOX)
+    files[0].write_bytes(files[0].read_bytes()[:3000])
+    with pytest.raises(UserError, match="K.jpg cannot be read"):
+        read_sheet(*files, BOX)
+
+
+# --- how large it gets ----------------------------------------------------------------------------------------------
+
+def test_no_folder_keeps_nothing(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = entries(tmp_path)
+    assert same(fill("", files)[0], read_sheet(*files, BOX)) and entries(tmp_path) == before
+
+
+def test_the_limit_holds(files, tmp_path):
+    boxes = [(side, side) for side in (60, 61, 62, 63)]
+    sizes = [4 * image.shape[0] * image.shape[1] for image in (sheet.image for sheet in fill("", files, boxes))]
+    room = sum(sizes[:2]) + 3 * 3000  # an entry has some 2.4 kB beside its pixels
+    fill(tmp_path / "cache", files, boxes, room / 1e9)
+    assert len(entries(tmp_path / "cache")) == 2
+    assert sum(path.stat().st_size for path in (tmp_path / "cache").iterdir()) <= room
+
+
+def test_the_longest_unused_make_room(files, tmp_path):
+    folder, boxes = tmp_path / "cache", [(90, 90), (91, 91), (92, 92)]
+    fill(folder, files, boxes)
+    names = [find_entry(folder, *files, box) for box in boxes]
+    for path, age in zip(names, (30, 20, 10)):
+        os.utime(path, (time.time() - age,) * 2)
+    fill(folder, files, [(90, 90)])  # used again: now the youngest
+    new = (93, 93)
+    fill(folder, files, [new], (4 * 93 * 93 + 2 * (4 * 92 * 62 + 3000)) / 1e9)
+    assert entries(folder) == sorted(path.name for path in (names[0], names[2], find_entry(folder, *files, new)))
+
+
+def test_processes_share_the_room(files, tmp_path):
+    cache = SheetCache(tmp_path / "cache", 1.0, processes=4)
+    cache.make_room([(*files, BOX)])
+    assert cache.room == 0.25e9
+
+
+# --- what disturbs it -----------------------------------------------------------------------------------------------
+
+def test_what_interrupted_runs_left_is_removed_and_other_files_are_not(files, tmp_path):
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    for name, age in ((".tmp_old.sheet", 7200), (".tmp_new.sheet", 5), ("mine.txt", 7200)):
+        (folder / name).write_bytes(b"x")
+        os.utime(folder / name, (time.time() - age,) * 2)
+    fill(folder, files)
+    assert set(entries(folder)) == {".tmp_new.sheet", "mine.txt", find_entry(folder, *files, BOX).name}
+    fill(folder, files, gigabytes=1e-9)  # no room, but another process may be writing the new one
+    assert set(entries(folder)) >= {".tmp_new.sheet", "mine.txt"}
+
+
+def test_an_interruption_leaves_no_entry(files, tmp_path, monkeypatch):
+    def interrupt(file, array):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(np, "save", interrupt)
+        fill(tmp_path / "cache", files)
+    assert entries(tmp_path / "cache") == []
+
+
+def test_a_full_disk_costs_the_cache_and_not_the_run(files, tmp_path, monkeypatch, capsys):
+    def no_space(file, array):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", no_space)
+    boxes = [(60, 60), (70, 70)]
+    found = fill(tmp_path / "cache", files, boxes)
+    assert [each.image.shape[0] for each in found] == [60, 70] and entries(tmp_path / "cache") == []
+    assert capsys.readouterr().err.count("takes no more sheets") == 1
+
+
+def test_a_folder_that_cannot_be_made(files, tmp_path):
+    with pytest.raises(UserError, match="cache_dir is .*K.jpg, which cannot be made"):
+        fill(files[0], files)
+
+
+# --- training with it -----------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def data(tmp_path):
+    make_dataset(tmp_path / "demo", train=4, val=2, height=300, width=200)
+    return VocDataset(tmp_path, "demo")
+
+
+@pytest.mark.parametrize("begin", [0, 3])
+def test_the_first_look_fills_it_and_counts_alike(data, tmp_path, begin):
+    files = data.files("train") + data.files("val")
+    folder, boxes = tmp_path / "cache", [(128, 96)] * 4 + [(64, 64)] * 2
+    plain = preflight(files, 5, False)
+    assert plain.tolist() == [[(read_mask(mask) == index).sum() for index in range(5)] for _, mask in files]
+    for _ in range(2):  # the second time from the cache
+        assert np.array_equal(preflight(files, 5, False, boxes, SheetCache(folder, 1), begin), plain)
+        assert len(entries(folder)) == 6
+
+
+def test_samples_are_the_same_with_and_without_it(data, tmp_path, monkeypatch):
+    files, scale = data.files("train"), (0.25, 2.0)
+    preflight(files, 5, False, [sheet_box((64, 48), scale)] * 4, SheetCache(tmp_path / "cache", 1))
+    cached = SheetDataset(files, (64, 48), 3, scale, 0.5, str(tmp_path / "cache"))
+    plain = [SheetDataset(files, (64, 48), 3, scale, 0.5)[1, number] for number in range(4)]
+    monkeypatch.setattr(cache_module, "_read_files", None)  # would fail
+    for number in range(4):
+        assert all(np.array_equal(a, b) for a, b in zip(cached[1, number], plain[number]))
+
+
+def test_validation_samples_are_the_plain_letterbox(data):
+    dataset = SheetDataset(data.files("val"), (96, 96), 0)
+    for number, stem in enumerate(data.stems("val")):
+        image, mask = dataset[0, number]
+        full = read_image(data.images()[stem])
+        assert np.array_equal(mask, letterbox_mask(read_mask(data.mask(stem)), (96, 96)))
+        difference = np.abs(image.numpy().astype(int) - letterbox(full, (96, 96))[0])
+        assert difference.mean() < 3 and abs(image.numpy().mean() - letterbox(full, (96, 96))[0].mean()) < 0.5
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """Sheets 5 times as large as the samples need them, and what 200 draws make of them with the cache's scaling."""
+    root = tmp_path_factory.mktemp("large")
+    make_dataset(root / "demo", train=4, val=1, height=640, width=400)
+    dataset = SheetDataset(VocDataset(root, "demo").files("train"), (64, 48), 1, (0.25, 2.0))
+    return dataset, draws(dataset)
+
+
+def draws(dataset):
+    samples = [dataset[number // 4, number % 4] for number in range(200)]
+    return np.stack([image.numpy() for image, _ in samples]), np.stack([mask.numpy() for _, mask in samples])
+
+
+def share(masks):
+    return np.array([(masks == value).mean() for value in (0, 1, 2, 3, 4, 255)])
+
+
+def test_augmentation_is_that_of_full_size_sheets(large, monkeypatch):
+    """The same random numbers, once on scaled sheets and once on sheets as they are."""
+    dataset, (images, masks) = large
+    monkeypatch.setattr(cache_module, "_read_files", lambda image, mask, box: (
+        cache_module.Sheet(read_image(image), read_mask(mask), np.zeros(256))))
+    full_images, full_masks = draws(dataset)
+    assert np.abs(images.mean((0, 1, 2)) - full_images.mean((0, 1, 2))).max() < 0.3
+    assert np.abs(images.std((0, 1, 2)) - full_images.std((0, 1, 2))).max() < 0.6
+    assert np.abs(share(masks) - share(full_masks)).max() < 0.002
+    assert (masks == full_masks).mean() > 0.98
+    assert np.abs(images.astype(int) - full_images).mean() < 1.5
+
+
+def test_augmentation_has_the_statistics_of_the_usual_loader(large):
+    """Other random numbers, so the tolerances are those of chance: three standard deviations for 200 draws."""
+    dataset, (images, masks) = large
+    naive = list(naive_samples(dataset.files * 50, (64, 48), (0.25, 2.0), 5, seed=2))
+    naive_images = np.stack([image for image, _, _ in naive]).transpose(0, 2, 3, 1) * 255
+    naive_masks = np.stack([mask for _, mask, _ in naive])
+    assert np.abs(images.mean((0, 1, 2)) - naive_images.mean((0, 1, 2))).max() < 8
+    assert np.abs(images.std((0, 1, 2)) - naive_images.std((0, 1, 2))).max() < 5
+    naive_masks[naive_masks == 5] = 255
+    chance = np.std([[(mask == value).mean() for value in (0, 1, 2, 3, 4, 255)] for mask in masks], 0) * (2 / 200)**0.5
+    assert (np.abs(share(masks) - share(naive_masks)) < 3 * chance).all() and chance.max() < 0.04
+    assert np.array_equal(np.stack([one_hot for _, _, one_hot in naive]).argmax(-1) == 5, naive_masks == 255)

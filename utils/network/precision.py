@@ -1,0 +1,47 @@
+"""Which number format a device computes in: one code path for mixed precision and full precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from utils.network.letterbox import network_input
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Mixed precision on a device, or full precision when `dtype` is float32."""
+
+    device_type: str
+    dtype: torch.dtype
+
+    def forward(self, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        """The logits, float (N, C, H, W), of `images`, uint8 (N, H, W, 3) RGB on the model's device."""
+        mixed = self.dtype != torch.float32
+        with torch.autocast(self.device_type, dtype=self.dtype if mixed else torch.bfloat16, enabled=mixed):
+            return model(network_input(images))
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """A gradient scaler, which does nothing unless the format is float16 (bfloat16 needs none)."""
+        return torch.amp.GradScaler(self.device_type, enabled=self.dtype == torch.float16)
+
+
+def choose_precision(fp16: bool, device: torch.device) -> Precision:
+    """Mixed precision where `fp16` is asked for and the device gains from it.
+
+    CUDA: bfloat16 from compute capability 8.0 (Ampere), float16 before. CPU: bfloat16 where it has instructions for
+    it (AVX-512 BF16 or AMX), else float32: without them it would be slower. MPS: float32.
+    """
+    dtype = torch.float32
+    if fp16 and device.type == "cuda":
+        dtype = torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
+    elif fp16 and device.type == "cpu" and cpu_has_bf16():
+        dtype = torch.bfloat16
+    return Precision(device.type, dtype)
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -1,0 +1,107 @@
+"""Pictures, counts and regions of a mask; nothing here makes a float copy of the whole sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from utils.objects.boxes import object_boxes
+from utils.scoring.objects import MIN_AREA
+from utils.utils import UserError
+
+STRENGTH: float = 0.5  # share of the class colour in a tinted pixel: what is written on a label stays readable
+ROWS: int = 512  # rows worked on at a time
+
+
+class Region(NamedTuple):
+    """One 8-connected component of a class; lengths in pixels, positions as (row, column)."""
+
+    name: str
+    index: int  # of the class
+    top: int
+    left: int
+    height: int
+    width: int
+    area: int
+    centroid: tuple[float, float]
+
+
+def draw(
+    pixels: np.ndarray, mask: np.ndarray, colors: Sequence[Sequence[int]], mix_type: int, in_place: bool = False
+) -> np.ndarray:
+    """A picture of `mask`, (H, W, 3) RGB in the type of `pixels`, which stays as it is unless `in_place`.
+
+    pixels: uint8 or uint16 (H, W, 3) RGB. mask: uint8 (H, W). mix_type 0: `pixels` with the objects tinted, background
+    exactly as it is; 1: the colours of the classes alone; 2: the objects cut out, background black. Values of the
+    mask that have no colour are no objects in a tinted picture. in_place: the result may be `pixels` itself.
+    Raises UserError for another mix_type.
+    """
+    if mix_type not in (0, 1, 2):
+        raise UserError(f"mix_type is {mix_type}: it has to be 0 (overlay), 1 (colour mask) or 2 (objects cut out).", 2)
+    highest = np.iinfo(pixels.dtype).max
+    palette = np.zeros((256, 3), pixels.dtype)
+    palette[:len(colors)] = np.asarray(colors) * (highest // 255)
+    if mix_type == 0:
+        picture = pixels if in_place else pixels.copy()
+        levels = np.arange(highest + 1, dtype=np.float32)[:, None]
+        for box in object_boxes(mask):
+            for index in range(1, len(colors)):
+                inside = mask[box] == index
+                if inside.any():
+                    tint = np.rint((1 - STRENGTH) * levels + STRENGTH * palette[index]).astype(pixels.dtype)
+                    _put(picture[box], _look_up(tint, pixels[box]), inside)
+    elif mix_type == 1:
+        picture = np.full_like(pixels, palette[0])
+        for box in object_boxes(mask):
+            picture[box] = palette[mask[box]]
+    else:
+        picture = np.zeros_like(pixels)
+        for box in object_boxes(mask):
+            _put(picture[box], pixels[box], mask[box] > 0)
+    return picture
+
+
+def count_pixels(mask: np.ndarray, name_classes: Sequence[str]) -> dict[str, int]:
+    """How many pixels of `mask`, uint8 (H, W), each class has; classes that are absent too."""
+    counts = np.zeros(256, np.int64)
+    for rows, columns in object_boxes(mask):
+        for top in range(rows.start, rows.stop, ROWS):
+            counts += np.bincount(mask[top:min(top + ROWS, rows.stop), columns].ravel(), minlength=256)
+    counts[0] = mask.size - counts[1:].sum()
+    return {name: int(count) for name, count in zip(name_classes, counts)}
+
+
+def find_regions(mask: np.ndarray, name_classes: Sequence[str], min_area: float = MIN_AREA) -> list[Region]:
+    """The objects in `mask`, uint8 (H, W), by class and then from top to bottom; the background is none.
+
+    Objects of one class that touch, be it by a corner, are one region. Smaller ones than `min_area`, a share of the
+    sheet, are left out as specks.
+    """
+    regions = []
+    for box in object_boxes(mask):
+        y, x = (side.start for side in box)
+        for index, name in enumerate(name_classes[1:], start=1):
+            inside = mask[box] == index
+            if not inside.any():
+                continue
+            _, _, stats, centroids = cv2.connectedComponentsWithStats(inside.view(np.uint8), connectivity=8)
+            for (left, top, width, height, area), (column, row) in zip(stats[1:].tolist(), centroids[1:].tolist()):
+                if area >= min_area * mask.size:
+                    regions.append(Region(name, index, y + top, x + left, height, width, area, (y + row, x + column)))
+    return sorted(regions, key=lambda region: region[1:4])  # index, top, left
+
+
+def _look_up(table: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """`values` (H, W, 3) replaced by the rows of `table` (levels, 3), each channel by its own column."""
+    if values.dtype == np.uint8:
+        return cv2.LUT(values, table[None])
+    return np.stack([table[values[..., channel], channel] for channel in range(3)], axis=-1)
+
+
+def _put(target: np.ndarray, source: np.ndarray, inside: np.ndarray) -> None:
+    """Copies `source` into `target`, both (H, W, 3), where `inside`, bool (H, W), is True; 30 x as fast as NumPy."""
+    copied = cv2.copyTo(source, inside.view(np.uint8), target)
+    assert copied is target, "OpenCV wrote to a copy"

@@ -1,0 +1,147 @@
+"""Writing on cards: printed and typed lines, drawn handwriting and square signs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from utils.sheets.drawing.draw import SUBPIXEL, Card, Color, Kit, fixed
+from utils.sheets.drawing.fonts import text_mask
+
+INKS: tuple[Color, ...] = ((25, 22, 24), (40, 36, 34), (62, 50, 38), (90, 68, 44), (30, 36, 92), (44, 40, 110),
+                           (24, 60, 44), (120, 30, 30), (96, 92, 90))
+# Control points of a few letters in a hand's units: x-height 1, y up, x from 0 to about 0.9.
+LETTERS: tuple[tuple[tuple[float, float], ...], ...] = (
+    ((0, 0.1), (0.15, 0.9), (0.25, 0.1), (0.45, 0.95), (0.6, 0.1)),
+    ((0, 0.2), (0.4, 0.6), (0.25, 1), (0.05, 0.5), (0.3, 0), (0.6, 0.25)),
+    ((0, 0.2), (0.35, 1.6), (0.2, 2.1), (0.1, 1.0), (0.25, 0), (0.5, 0.2)),
+    ((0.4, 0.9), (0.1, 0.8), (0.1, 0.1), (0.4, 0.2), (0.45, 0.9), (0.4, -0.9), (0.1, -0.9), (0.6, 0.3)),
+    ((0.3, 1), (0.05, 0.6), (0.2, 0), (0.5, 0.4), (0.3, 1), (0.65, 0.8)),
+    ((0, 0.9), (0.1, 0.1), (0.35, 0.1), (0.45, 0.9), (0.5, 0.1), (0.7, 0.3)),
+    ((0, 0.1), (0.1, 0.9), (0.2, 0.1), (0.35, 0.9), (0.45, 0.1), (0.6, 0.9), (0.75, 0.1)),
+    ((0, 0.3), (0.2, 1.0), (0.3, 0.7), (0.25, 0), (0.5, 0.3)),
+    ((0.1, 1.7), (0.15, 0.1), (0.4, 0.2), (0.55, 0.5)),
+    ((0, 0.3), (0.25, 1.0), (0.4, 0.6), (0.1, 0.1), (0.5, 0.2)),
+)
+CAPITALS: tuple[tuple[tuple[float, float], ...], ...] = (
+    ((0, 0), (0.5, 2.2), (0.8, 0), (0.3, 0.8), (1.0, 0.6)),
+    ((0.1, 0), (0.2, 2.2), (0.9, 1.7), (0.2, 1.1), (0.9, 0.5), (0.1, 0), (1.0, 0.2)),
+    ((0.9, 1.8), (0.4, 2.2), (0.0, 1.0), (0.5, 0), (1.0, 0.4)),
+    ((0, 1.9), (0.9, 2.2), (0.5, 1.0), (0.3, 0), (0.0, 0.3), (0.9, 0.5)),
+    ((0, 0), (0.2, 2.1), (0.5, 0.4), (0.9, 2.1), (1.1, 0), (1.2, 0.2)),
+)
+
+
+@dataclass(frozen=True)
+class Hand:
+    """How somebody writes: slant, width, unsteadiness, ink and pen (pen width as a share of the x-height)."""
+
+    slant: float
+    width: float
+    unsteady: float
+    ink: Color
+    pen: float
+    joined: bool
+
+    @classmethod
+    def random(cls, kit: Kit) -> Hand:
+        """A random hand."""
+        rng = kit.rng
+        return cls(rng.uniform(-0.1, 0.7), rng.uniform(0.8, 1.5), rng.uniform(0.04, 0.16), kit.pick(INKS),
+                   rng.uniform(0.07, 0.22), kit.chance(0.75))
+
+
+def printed(kit: Kit, card: Card, text: str, x: float, y: float, height: float, color: Color, kind: str = "serif",
+            align: float = 0.0, path: str | None = None, limit: float | None = None, stretch: float = 1.0) -> float:
+    """The width in cm of `text`, which is printed with its line's top at `y`.
+
+    `height` is the font size (cm), `align` 0, 0.5 or 1 puts the left, middle or right of the line at `x`; `path` a
+    font file of `find_fonts`; a line longer than `limit` cm is squeezed into it.
+    """
+    if not text.isascii():
+        path = kit.fonts.files["wide"][0 if kind == "sans" else 1]
+    path = path or kit.pick(kit.fonts.files[kind])
+    mask = text_mask(text, path, height * card.scale)
+    width = mask.shape[1] * stretch
+    if limit is not None:
+        width = min(width, limit * card.scale)
+    if round(width) != mask.shape[1]:
+        mask = cv2.resize(mask, (max(1, round(width)), mask.shape[0]), interpolation=cv2.INTER_AREA)
+    card.stain(mask, x - align * width / card.scale, y, color)
+    return width / card.scale
+
+
+def printed_row(kit: Kit, card: Card, texts: Sequence[str], x: float, step: float, y: float, height: float,
+                color: Color) -> None:
+    """Prints short texts in one face, their middles `step` cm apart from `x` on, as numbers along a ruler are."""
+    path = kit.pick(kit.fonts.files["sans"][:2])
+    for index, text in enumerate(texts):
+        printed(kit, card, text, x + index * step, y, height, color, path=path, align=0.5)
+
+
+def pen_strokes(kit: Kit, hand: Hand, length: float) -> tuple[list[np.ndarray], float]:
+    """Strokes of handwriting about `length` x-heights long, each (n, 2) in x-heights (y down, base line 0), and the
+    length that they really take."""
+    rng, strokes, x = kit.rng, [], 0.0
+    while x < length:
+        word: list[np.ndarray] = []
+        for letter in range(int(rng.integers(2, 10))):
+            capital = letter == 0 and rng.random() < 0.35
+            points = np.array(kit.pick(CAPITALS if capital else LETTERS))
+            points = points + rng.normal(0, hand.unsteady, points.shape)
+            word.append(points * (hand.width, 1) + (x, 0))
+            x += (points[:, 0].max() + 0.12) * hand.width
+            if not hand.joined and rng.random() < 0.5:
+                strokes.append(np.concatenate(word))
+                word = []
+        if word:
+            strokes.append(np.concatenate(word))
+        if rng.random() < 0.4:
+            dot = np.array([[x - rng.uniform(0.5, 2), 1.5]])
+            strokes.append(np.concatenate([dot, dot + (0.12 + 0.3 * (rng.random() < 0.3), 0.03)]))
+        x += rng.uniform(0.6, 1.3)
+    slanted = [np.stack([points[:, 0] + hand.slant * points[:, 1], -points[:, 1]], 1) for points in strokes]
+    return slanted, x
+
+
+def smooth_line(points: np.ndarray, rounds: int = 2) -> np.ndarray:
+    """`points` with every corner cut `rounds` times (Chaikin's curve)."""
+    for _ in range(rounds):
+        if len(points) < 3:
+            return points
+        first, second = points[:-1], points[1:]
+        cut = np.empty((2 * len(points), 2))
+        cut[0], cut[-1] = points[0], points[-1]
+        cut[1:-1:2], cut[2:-1:2] = 0.75 * first + 0.25 * second, 0.25 * first + 0.75 * second
+        points = cut
+    return points
+
+
+def handwritten(kit: Kit, card: Card, hand: Hand, x: float, y: float, x_height: float, length: float) -> float:
+    """The width in cm of a line of handwriting about `length` cm long, written with its base line at `y`."""
+    strokes, taken = pen_strokes(kit, hand, length / x_height)
+    squeeze = min(1.0, length / (taken * x_height))
+    unit = x_height * card.scale
+    size = (int(unit * 4.2) + 3, int((taken + 2) * unit * squeeze) + 3)
+    mask = np.zeros(size, np.uint8)
+    base = unit * 2.8
+    zoom, shift = np.array([unit * squeeze, unit]), np.array([unit * 0.3, base])
+    lines = [fixed(smooth_line(points) * zoom + shift) for points in strokes]
+    cv2.polylines(mask, lines, False, 255, max(1, round(hand.pen * unit)), cv2.LINE_AA, SUBPIXEL)
+    card.stain(mask, x - 0.3 * x_height, y - 2.8 * x_height, hand.ink, kit.rng.uniform(0.6, 0.95))
+    return taken * x_height * squeeze
+
+
+def square_signs(kit: Kit, card: Card, x: float, y: float, size: float, count: int, color: Color, down: bool) -> None:
+    """Writes `count` made-up square signs (they look like Chinese characters) along a row, or down a column."""
+    for index in range(count):
+        left, top = (x, y + index * size * 1.08) if down else (x + index * size * 1.08, y)
+        for _ in range(int(kit.rng.integers(5, 10))):
+            a, b, c = kit.rng.uniform(0.08, 0.92, 3)
+            ends = kit.pick((((0.1, a), (0.9, a)), ((a, 0.1), (a, 0.9)), ((b, c), (b - 0.3, c + 0.35)),
+                             ((b, c), (b + 0.3, c + 0.3)), ((min(b, c), a), (max(b, c), a))))
+            points = np.clip(np.array(ends), 0.03, 0.97) * size * 0.92 + (left, top)
+            card.line(points, color, size * 0.055)

@@ -1,0 +1,201 @@
+"""Sheets scaled down to what training needs of them, kept in a folder so that later epochs and runs read them fast.
+
+An entry is one file, `<key>.sheet`: three arrays in NumPy's .npy format, one behind the other. Its key is made of the
+image's and the mask's path, size and time of change and of the size asked for, so an entry is right or it is not
+found. Entries, or the whole folder, can be deleted at any time: what is not there is read from the originals.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from hashlib import blake2b
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from utils.files.images import MAX_PIXELS, ORIENTATION, read_image, read_mask
+from utils.files.jobs import warn
+from utils.network.letterbox import place, resize, resize_mask
+from utils.utils import UserError, atomic_path
+
+VERSION = 1  # to be raised when entries are made in another way
+SUFFIX = ".sheet"
+ABANDONED = 3600  # seconds after which a temporary file is one that an interrupted run left behind
+
+BAD_FILE = (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError)
+
+Request = tuple[Path, Path, tuple[int, int]]  # image, mask and the size (height, width) that the sheet has to fit
+
+
+class Sheet(NamedTuple):
+    """Image uint8 (h, w, 3) RGB, mask uint8 (h, w), and how often the file's mask has each value, int64 (256,)."""
+
+    image: np.ndarray
+    mask: np.ndarray
+    pixels: np.ndarray
+
+
+def read_sheet(image_path: Path, mask_path: Path, box: tuple[int, int], cache_dir: str | Path = "") -> Sheet:
+    """The sheet scaled down to fit `box` (height, width), aspect kept; a smaller one as it is.
+
+    From `cache_dir` if it is there, else from the files, with the same result. Raises UserError for a file that
+    cannot be read and for image and mask of different sizes.
+    """
+    entry = find_entry(cache_dir, image_path, mask_path, box)
+    return (entry and _load(entry)) or _read_files(image_path, mask_path, box)
+
+
+def find_entry(cache_dir: str | Path, image_path: Path, mask_path: Path, box: tuple[int, int]) -> Path | None:
+    """The file of `cache_dir` for this sheet, whether it exists or not; None without a folder or without the sheet."""
+    if not cache_dir:
+        return None
+    try:
+        files = [(str(path.absolute()), stat.st_size, stat.st_mtime_ns)
+                 for path, stat in ((path, path.stat()) for path in (image_path, mask_path))]
+    except OSError:
+        return None
+    return Path(cache_dir) / f"{blake2b(repr((VERSION, files, box)).encode(), digest_size=16).hexdigest()}{SUFFIX}"
+
+
+class SheetCache:
+    """Fills the folder `cache_dir` with sheets for `read_sheet`, up to `gigabytes` (10^9 bytes); "" keeps none.
+
+    What other runs left there stays as long as there is room; the longest unused goes first. Threads and processes
+    may fill one folder at the same time; `processes` of one run share the room.
+    """
+
+    def __init__(self, cache_dir: str | Path, gigabytes: float, processes: int = 1) -> None:
+        self.cache_dir = cache_dir
+        self.limit = gigabytes * 1e9
+        self.processes = processes
+        self.room = 0.0  # bytes that this process may still add
+        self.lock = Lock()
+
+    def make_room(self, requests: Iterable[Request]) -> None:
+        """Sees what of `requests`, all sheets of this run, is there, and removes as much of the rest as is in the way.
+
+        Raises UserError when the folder cannot be made.
+        """
+        if not self.cache_dir:
+            return
+        folder = Path(self.cache_dir)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f'cache_dir is {folder}, which cannot be made ({error}): choose another, or "".') from error
+        own = {find_entry(folder, *request): 4 * request[2][0] * request[2][1] for request in requests}  # at most
+        self.room = self.limit
+        others = []
+        for path, size, used in _list(folder):
+            if path in own:
+                own[path] = 0
+                path.touch()
+                self.room -= size
+            else:
+                others.append((used, size, path))
+        spare = self.room - sum(own.values())
+        for used, size, path in sorted(others, reverse=True):
+            temporary = path.name.startswith(".tmp_")  # of a process that writes it, or was killed
+            if time.time() - used > ABANDONED if temporary else size > spare:
+                path.unlink(missing_ok=True)
+            else:
+                spare -= size
+                self.room -= size
+        self.room /= self.processes
+
+    def add(self, image_path: Path, mask_path: Path, box: tuple[int, int]) -> Sheet:
+        """The sheet as `read_sheet` gives it, in the folder from now on if there is room. Raises like `read_sheet`."""
+        entry = find_entry(self.cache_dir, image_path, mask_path, box)
+        sheet = entry and _load(entry)
+        if sheet:
+            return sheet
+        sheet = _read_files(image_path, mask_path, box)
+        size = sum(array.nbytes for array in sheet)
+        with self.lock:
+            fits = entry is not None and size <= self.room
+            self.room -= size if fits else 0
+        if fits:
+            try:
+                _save(entry, sheet)
+            except OSError as error:
+                self.room = 0
+                warn(f"{self.cache_dir} takes no more sheets ({error}): the others are read from their files.")
+        return sheet
+
+
+def _list(folder: Path) -> list[tuple[Path, int, float]]:
+    """Path, bytes and time of last use of each entry and temporary file."""
+    found = []
+    for path in folder.glob(f"*{SUFFIX}"):
+        try:
+            stat = path.stat()
+        except FileNotFoundError:  # another process has just removed it
+            continue
+        found.append((path, stat.st_size, stat.st_mtime))
+    return found
+
+
+def _load(entry: Path) -> Sheet | None:
+    """The sheet in an entry; None when it is not there, or not whole after a power cut."""
+    try:
+        with open(entry, "rb") as file:
+            return Sheet(*(np.load(file) for _ in Sheet._fields))
+    except (OSError, EOFError, ValueError):
+        return None
+
+
+def _save(entry: Path, sheet: Sheet) -> None:
+    with atomic_path(entry) as temporary, open(temporary, "wb") as file:
+        for array in sheet:
+            np.save(file, array)
+
+
+def _read_files(image_path: Path, mask_path: Path, box: tuple[int, int]) -> Sheet:
+    image, size = _read_image(image_path, box)
+    mask = read_mask(mask_path)
+    if size != mask.shape:
+        raise UserError(
+            f"{mask_path} is {mask.shape[1]} x {mask.shape[0]} pixels and {image_path.name} is {size[1]} x {size[0]}: "
+            "make the mask from this image again."
+        )
+    return Sheet(image, resize_mask(mask, image.shape[:2]), np.array(Image.fromarray(mask).histogram()))
+
+
+def _read_image(path: Path, box: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
+    """The image scaled down to fit `box`, and its own size (height, width). Raises UserError like `read_image`.
+
+    libjpeg decodes at 1/2, 1/4 or 1/8 of the size as long as that is enough: a fifth of the time for a large sheet.
+    """
+    try:
+        with Image.open(path, formats=("JPEG",)) as image:
+            if image.format == "JPEG" and image.mode in ("RGB", "L") and image.width * image.height <= MAX_PIXELS:
+                lies = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+                size = (image.width, image.height) if lies else (image.height, image.width)
+                wanted = _fit(size, box)
+                image.draft(image.mode, wanted if lies else wanted[::-1])
+                return _shrink(np.array(ImageOps.exif_transpose(image).convert("RGB")), wanted), size
+    except BAD_FILE:
+        pass  # `read_image` reads it, or says what is wrong
+    pixels = read_image(path)
+    return _shrink(pixels, _fit(pixels.shape[:2], box)), pixels.shape[:2]
+
+
+def _fit(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
+    """`size` (height, width) scaled down to fit `box`, aspect kept; a smaller one as it is."""
+    return size if size[0] <= box[0] and size[1] <= box[1] else tuple(place(size, box)[2:])
+
+
+def _shrink(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """`pixels` uint8 (H, W, 3) at a smaller `size` (height, width).
+
+    Less than half is left to libjpeg or to `resize`. For the rest two pixels each way are enough: that is quicker than
+    areas, and no further from what areas make of the full size.
+    """
+    if pixels.shape[0] < 2 * size[0] and pixels.shape[1] < 2 * size[1]:
+        return cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return resize(pixels, size)
