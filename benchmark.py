@@ -28,9 +28,10 @@ from utils.benchmark.tools import (
     table, timed,
 )
 from utils.benchmark.training import loader_speeds, naive_speeds, step_seconds, usual_step_seconds
-from utils.files.images import read_mask
+from utils.files.masks import read_mask
 from utils.files.voc import VocDataset
-from utils.network.checkpoint import build_model, load_checkpoint
+from utils.memory import keep_freed_memory
+from utils.network.checkpoint import load_checkpoint
 from utils.network.letterbox import letterbox, network_input, tight_shape
 from utils.predicting.folder import predict_folder
 from utils.utils import UserError, pick_device
@@ -134,7 +135,7 @@ def predict_floor(s: config.Settings, root: Path) -> list[float]:
 
 def network_input_of(model: DeeplabV3, pixels: np.ndarray) -> tuple[torch.Tensor, Any]:
     """The letterboxed image uint8 (1, h, w, 3) that `DeeplabV3.segment` makes of a sheet, and its placement."""
-    shape = tight_shape(pixels.shape[:2], model.input_shape, model.checkpoint["downsample_factor"])
+    shape = tight_shape(pixels.shape[:2], model.input_shape, model.checkpoint.downsample_factor)
     boxed, placement = letterbox(pixels, shape)
     return torch.from_numpy(boxed)[None], placement
 
@@ -189,7 +190,6 @@ def miou_speeds(s: config.Settings, data: VocDataset) -> tuple[list[float], floa
     settings = {split: config.read(
         ROOT / "get_miou.py", model_path=s.model_path, device=s.device, dataset_path=str(data.root.parent),
         dataset=data.root.name, split=split, out_dir=str(data.root / split), object_scores=False, min_confidence=0.0,
-        refine_objects=False,
     ) for split in ("one", "val")}
     get_miou.main(settings["one"])
     once = np.median(timed(lambda: get_miou.main(settings["one"]), s.repeats))
@@ -201,7 +201,7 @@ def miou_speeds(s: config.Settings, data: VocDataset) -> tuple[list[float], floa
 def naive_miou_speeds(s: config.Settings, data: VocDataset) -> tuple[list[float], float]:
     """Sheets a second of the usual evaluation (unfused network, channels first), and the mIoU."""
     model, images = DeeplabV3(s.model_path, device=s.device), data.images()
-    network = build_model(load_checkpoint(s.model_path)).to(model.device)
+    network = load_checkpoint(s.model_path).build().to(model.device)
     classes, matrices = len(model.name_classes), []
 
     def work() -> None:
@@ -245,4 +245,5 @@ def miou_seconds(s: config.Settings, data: VocDataset) -> list[float]:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     config.run(main)

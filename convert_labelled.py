@@ -15,6 +15,7 @@ from utils import config
 from utils.config import Settings
 from utils.files.jobs import Job, run_jobs
 from utils.labels.conversions import MODES
+from utils.memory import keep_freed_memory
 from utils.utils import NAME_CLASSES, UserError, require_distinct
 
 # What to do
@@ -108,4 +109,5 @@ def show(jobs: list[Job]) -> None:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     config.run(main)

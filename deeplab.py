@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from nets.deeplabv3_plus import fold_batchnorm
+from nets.blocks import fold_batchnorm
+from nets.cpu import for_cpu
 from utils.files.images import MODES_8BIT, pillow_to_rgb, to_uint8
 from utils.network.batching import Batcher
-from utils.network.checkpoint import build_model, load_checkpoint
+from utils.network.checkpoint import load_checkpoint
 from utils.network.letterbox import letterbox, tight_shape, unletterbox_classes
 from utils.network.onnx_export import OnnxNetwork
 from utils.network.precision import choose_precision
-from utils.objects.confidence import drop_unsure, refine_objects
-from utils.objects.drawing import Region, count_pixels, draw, find_regions
-from utils.scoring.objects import MIN_AREA
+from utils.objects.confidence import drop_unsure
+from utils.objects.drawing import draw_mask
+from utils.objects.regions import MIN_AREA, Region, count_pixels, find_regions
 from utils.utils import UserError, pick_device
 
 GPU_BATCH = 4  # sheets that threads hand in at the same time and a GPU computes together
@@ -27,9 +29,13 @@ GPU_BATCH = 4  # sheets that threads hand in at the same time and a GPU computes
 class DeeplabV3:
     """A DeepLabv3+ checkpoint that segments images of any size.
 
-    Attributes: `name_classes`, list of str, background first; `colors`, an (R, G, B) for each; `input_shape`, the
-    network's (height, width); `device`; `checkpoint`, all that the file says, weights left out; `model`, the network,
-    for prediction only (its BatchNorms are folded).
+    Attributes:
+        name_classes: list of str, background first.
+        colors: an (R, G, B) for each.
+        input_shape: the network's (height, width).
+        device: where it computes.
+        checkpoint: what the file says, as it is used; the weights left out.
+        model: the network, for prediction only (its BatchNorms are folded).
     """
 
     def __init__(
@@ -44,18 +50,23 @@ class DeeplabV3:
         downsample_factor: int | None = None,
         input_shape: tuple[int, int] | None = None,
         min_confidence: float | None = None,
-        refine_objects: bool | None = None,
         engine: str = "torch",
     ) -> None:
         """Loads `model_path`; a checkpoint made here describes itself and needs no other argument.
 
-        fp16: mixed precision where the device gains from it. colors: instead of the checkpoint's own.
-        downsample_factor, input_shape: instead of the checkpoint's own, as its weights fit any. min_confidence: objects
-        whose mean probability is lower are taken for background; None: the checkpoint's, 0: keeps all. refine_objects:
-        part things that touch, join pieces of strips, see `utils.objects.confidence`; None: as the checkpoint says. engine:
-        "torch", or "onnxruntime": CPU, float32, as fast as torch there. name_classes, backbone: needed
-        for a bare state dict in the community's layout, and only there.
-        Raises UserError when the file cannot be used or an argument does not fit.
+        Args:
+            model_path: the file.
+            device: "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps" or "cpu".
+            fp16: mixed precision where the device gains from it.
+            colors: (R, G, B) of each class instead of the checkpoint's own.
+            name_classes, backbone: needed for a bare state dict in the community's layout, and only there.
+            downsample_factor, input_shape: instead of the checkpoint's own, as its weights fit any.
+            min_confidence: 0 to 1; objects whose mean probability is lower are taken for background. None: the
+                checkpoint's; 0 keeps all.
+            engine: "torch", or "onnxruntime": CPU, float32, as fast as torch there.
+
+        Raises:
+            UserError: the file cannot be used or an argument does not fit.
         """
         checkpoint = load_checkpoint(
             model_path, name_classes=name_classes, backbone=backbone,
@@ -65,17 +76,20 @@ class DeeplabV3:
         if engine not in ("torch", "onnxruntime") or engine == "onnxruntime" and self.device.type != "cpu":
             raise UserError(f'engine is "{engine}" on {self.device}: take "torch", or "onnxruntime" on a CPU.', 2)
         self.precision = choose_precision(fp16 and engine == "torch", self.device)
-        self.model = fold_batchnorm(build_model(checkpoint))
+        self.model = for_cpu(fold_batchnorm(checkpoint.build()))
         if engine == "onnxruntime":
             self.model = OnnxNetwork(self.model)
         self.model.to(self.device, memory_format=torch.channels_last)
         self._batcher = Batcher(self._forward, GPU_BATCH) if self.device.type == "cuda" else None
-        self.checkpoint = {key: value for key, value in checkpoint.items() if key not in ("model", "training")}
-        self.name_classes: list[str] = checkpoint["name_classes"]
-        self.colors = [tuple(color) for color in colors or checkpoint["colors"]]
-        self.input_shape: tuple[int, int] = tuple(checkpoint["input_shape"])
-        self.min_confidence: float = checkpoint.get("min_confidence", 0.0) if min_confidence is None else min_confidence
-        self.refine_objects = checkpoint.get("refine_objects", False) if refine_objects is None else refine_objects
+        self.checkpoint = replace(
+            checkpoint, model={}, training=None,
+            colors=[list(color) for color in colors or checkpoint.colors],
+            min_confidence=checkpoint.min_confidence if min_confidence is None else min_confidence,
+        )
+        self.name_classes = self.checkpoint.name_classes
+        self.colors = [tuple(color) for color in self.checkpoint.colors]
+        self.input_shape: tuple[int, int] = tuple(self.checkpoint.input_shape)
+        self.min_confidence = self.checkpoint.min_confidence
         if not 0 <= self.min_confidence <= 1:
             raise UserError(f"min_confidence is {self.min_confidence}: it has to be from 0 to 1.", 2)
         if len(self.colors) != len(self.name_classes):
@@ -93,7 +107,7 @@ class DeeplabV3:
         Raises UserError for any other image, and when the GPU's memory runs out.
         """
         pixels = to_uint8(rgb_array(image))
-        shape = tight_shape(pixels.shape[:2], self.input_shape, self.checkpoint["downsample_factor"])
+        shape = tight_shape(pixels.shape[:2], self.input_shape, self.checkpoint.downsample_factor)
         boxed, placement = letterbox(pixels, shape)
         sheet = torch.from_numpy(boxed)
         try:
@@ -101,8 +115,6 @@ class DeeplabV3:
         except torch.OutOfMemoryError as error:
             raise UserError("The GPU's memory ran out: lower num_workers, or make input_shape smaller.") from error
         logits = drop_unsure(logits.float().cpu().numpy(), self.min_confidence)
-        if self.refine_objects:
-            logits = refine_objects(logits, self.name_classes)
         return unletterbox_classes(logits, placement, pixels.shape[:2])
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -118,7 +130,7 @@ class DeeplabV3:
         """
         pixels = rgb_array(image)
         mask = self.segment(pixels)
-        picture = draw(pixels, mask, self.colors, mix_type)
+        picture = draw_mask(pixels, mask, self.colors, mix_type)
         if isinstance(image, Image.Image):
             picture = Image.fromarray(picture)
         return (picture, count_pixels(mask, self.name_classes)) if count else picture
@@ -135,7 +147,8 @@ def rgb_array(image: Image.Image | np.ndarray) -> np.ndarray:
     """`image` as RGB, uint8 or uint16 (H, W, 3), upright. What is allowed and raised: see `DeeplabV3.segment`."""
     if isinstance(image, Image.Image):
         if image.mode not in MODES_8BIT:
-            raise UserError(f"The image has mode {image.mode}: open it with utils.files.images.read_image, or convert it.")
+            raise UserError(
+                f"The image has mode {image.mode}: open it with utils.files.images.read_image, or convert it.")
         return pillow_to_rgb(ImageOps.exif_transpose(image))
     if image.dtype not in (np.uint8, np.uint16) or image.size == 0:
         raise UserError(f"The image is {image.dtype} of shape {image.shape}: it has to be uint8 or uint16, not empty.")

@@ -18,6 +18,7 @@ from utils.files.voc import VocDataset
 from utils.labels.splits import (
     SPLITS, absent_classes, institution, only_0_and_255, split_stems, survey_masks, survey_table,
 )
+from utils.memory import keep_freed_memory
 from utils.utils import NAME_CLASSES, UserError, atomic_path
 
 # Dataset: <dataset_path>/<dataset>/{JPEGImages,SegmentationClass}
@@ -101,4 +102,5 @@ def name_missing(what: str, stems: set[str]) -> None:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     config.run(main)

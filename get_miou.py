@@ -21,10 +21,12 @@ from tqdm import tqdm
 
 from deeplab import DeeplabV3
 from utils import config
-from utils.files.images import read_image, read_mask, write_mask
+from utils.files.images import read_image
+from utils.files.jobs import in_threads
+from utils.files.masks import read_mask, write_mask
 from utils.files.tables import csv_file
 from utils.files.voc import VocDataset
-from utils.predicting.folder import in_threads
+from utils.memory import keep_freed_memory
 from utils.scoring.report import Report, SheetScores
 from utils.utils import NAME_CLASSES, UserError, default_colors
 
@@ -33,8 +35,7 @@ mode: Literal["predict_and_score", "predict", "score"] = "predict_and_score"  # 
 model_path: str = "model_data/deeplab_mobilenetv2.pth"  # checkpoint; it knows its own classes
 device: str = "auto"                # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
 input_shape: tuple[int, int] | None = None  # height, width of the network's input; None: the checkpoint's
-min_confidence: float | None = None  # objects whose mean probability is lower are left out; None: the checkpoint's
-refine_objects: bool | None = None  # part labels that touch, join patches on a ruler; None: as the checkpoint says
+min_confidence: float | None = None  # lower values find more objects, and more false ones; None: the checkpoint's
 num_workers: int = 2                # sheets worked on at a time; each needs some 20 bytes of memory a pixel
 # ---- Data ----
 dataset_path: str = "herbarium_sheets"   # folder of the data sets
@@ -55,7 +56,7 @@ def main(settings: config.Settings) -> int:
     if predicts:
         model = DeeplabV3(
             settings.model_path, device=settings.device, input_shape=settings.input_shape,
-            min_confidence=settings.min_confidence, refine_objects=settings.refine_objects,
+            min_confidence=settings.min_confidence,
         )
         images = data.images()
         classes, colors = model.name_classes, model.colors
@@ -113,4 +114,5 @@ def score(report: Report, truth_path: Path, mask_path: Path, mask: np.ndarray | 
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     config.run(main)

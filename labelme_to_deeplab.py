@@ -21,10 +21,12 @@ from PIL import Image
 
 from utils import config
 from utils.config import Settings
-from utils.files.images import ORIENTATION, Kept, read_image, write_mask, write_picture
+from utils.files.images import ORIENTATION, Kept, read_image, write_picture
 from utils.files.jobs import Job, find_files, read_each, run_jobs, warn
+from utils.files.masks import write_mask
 from utils.labels.labelme import Annotation, embedded_image, find_image, paint, read_labelme
 from utils.labels.names import label_values, require_known
+from utils.memory import keep_freed_memory
 from utils.utils import IGNORE, NAME_CLASSES, UserError, atomic_path, require_distinct
 
 # Folders
@@ -141,4 +143,5 @@ def is_upright_rgb_jpeg(path: Path) -> bool:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     config.run(main)

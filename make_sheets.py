@@ -20,6 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from utils import config
+from utils.memory import keep_freed_memory
 from utils.sheets.compose import NAMES, compose
 from utils.sheets.drawing.fonts import find_fonts
 from utils.sheets.write import tile, write_lists, write_samples, write_sheet
@@ -148,4 +149,5 @@ def is_own(name: Path, path: Path) -> bool:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     config.run(main)

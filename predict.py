@@ -19,11 +19,14 @@ from typing import Literal
 import numpy as np
 
 from deeplab import DeeplabV3
+from nets.models import BackboneName, DownsampleFactor
 from utils import config
 from utils.files.images import read_image
+from utils.memory import keep_freed_memory
 from utils.network.onnx_export import export_onnx
-from utils.objects.drawing import draw
-from utils.predicting.folder import plan, predict_folder, predict_sheet
+from utils.objects.drawing import draw_mask
+from utils.predicting.folder import predict_folder, predict_sheet
+from utils.predicting.plan import plan
 from utils.predicting.video import annotate_video
 from utils.utils import UserError, find_images
 
@@ -31,8 +34,7 @@ from utils.utils import UserError, find_images
 mode: Literal["folder", "image", "video", "camera", "fps", "onnx"] = "folder"  # fps: time it; onnx: export it
 model_path: str = "model_data/deeplab_mobilenetv2.pth"  # checkpoint; it knows its classes, colours and input size
 mix_type: Literal[0, 1, 2] = 0         # 0: objects tinted; 1: colour mask; 2: objects cut out, background black
-min_confidence: float | None = None    # objects whose mean probability is lower are left out; None: the checkpoint's
-refine_objects: bool | None = None     # part labels that touch, join patches on a ruler; None: as the checkpoint says
+min_confidence: float | None = None    # lower values find more objects, and more false ones; None: the checkpoint's
 count: bool = False                    # also list pixels of each class and objects: classes.csv, objects.csv
 crops: bool = False                    # also cut each object out, a file each: crops/2_Label/<sheet>_1.jpg
 device: str = "auto"                   # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
@@ -57,9 +59,9 @@ onnx_path: str = "model_data/deeplab_mobilenetv2.onnx"  # the file to write
 onnx_opset: int = 17                   # version of ONNX's operators; 17 is read by everything since 2022
 # ---- Network ----
 input_shape: tuple[int, int] | None = None         # height, width of its input; None: the checkpoint's
-downsample_factor: Literal[8, 16] | None = None    # None: the checkpoint's
+downsample_factor: DownsampleFactor | None = None  # None: the checkpoint's
 name_classes: tuple[str, ...] | None = None        # these two only for a bare state dict in the community's layout,
-backbone: Literal["mobilenet", "xception"] | None = None  # which does not describe itself; background first
+backbone: BackboneName | None = None               # which does not describe itself; background first
 
 
 def main(settings: config.Settings) -> int:
@@ -70,8 +72,7 @@ def main(settings: config.Settings) -> int:
     model = DeeplabV3(
         s.model_path, device="cpu" if s.mode == "onnx" else s.device, fp16=s.fp16, name_classes=s.name_classes,
         backbone=s.backbone, downsample_factor=s.downsample_factor, input_shape=s.input_shape,
-        min_confidence=s.min_confidence, refine_objects=s.refine_objects,
-        engine="torch" if s.mode == "onnx" else s.engine,
+        min_confidence=s.min_confidence, engine="torch" if s.mode == "onnx" else s.engine,
     )
     if s.mode == "folder":
         bad = predict_folder(
@@ -88,7 +89,7 @@ def main(settings: config.Settings) -> int:
     else:
         source = s.camera if s.mode == "camera" else s.video_path
         frames = annotate_video(
-            source, s.video_save_path, lambda frame: draw(frame, model.segment(frame), model.colors, s.mix_type),
+            source, s.video_save_path, lambda frame: draw_mask(frame, model.segment(frame), model.colors, s.mix_type),
             fps=s.video_fps, show=s.show or s.mode == "camera",
         )
         print(f"{frames} frames" + (f" written to {s.video_save_path}." if s.video_save_path else "."))
@@ -147,13 +148,12 @@ def time_images(model: DeeplabV3, s: config.Settings) -> None:
 
 def export(model: DeeplabV3, s: config.Settings) -> None:
     """Writes onnx_path and prints how far it is from PyTorch."""
-    about = {key: model.checkpoint[key] for key in ("name_classes", "colors", "input_shape", "downsample_factor")}
-    about |= {"min_confidence": model.min_confidence, "refine_objects": model.refine_objects}  # not done in the graph
-    difference = export_onnx(model.model, s.onnx_path, s.onnx_opset, about)
+    difference = export_onnx(model.model, s.onnx_path, s.onnx_opset, model.checkpoint.description())
     checked = "not checked: pip install -r requirements-extras.txt" if difference is None else (
         f"logits differ by at most {difference:.1e} from PyTorch's at two sizes")
     print(f"{s.onnx_path} written ({checked}).")
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     config.run(main)

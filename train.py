@@ -10,6 +10,7 @@ save_dir: best_epoch_weights.pth, last_epoch_weights.pth and loss_<date>/ with c
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -17,21 +18,24 @@ from typing import Any, Literal
 import torch
 
 from nets.deeplabv3_training import make_optimizer
+from nets.models import BackboneName, DownsampleFactor, ModelName
 from utils import config
 from utils.callbacks import LossHistory
 from utils.dataloader import SheetDataset, make_loader, sheet_box
 from utils.files.voc import VocDataset
-from utils.network.checkpoint import save_checkpoint
+from utils.memory import keep_freed_memory
+from utils.network.checkpoint import Checkpoint, save_checkpoint
 from utils.network.distributed import Processes, processes
 from utils.network.precision import choose_precision
+from utils.training.averaging import make_average
 from utils.training.cache import SheetCache
-from utils.training.mixing import times_an_epoch
+from utils.training.loss import make_loss
+from utils.training.mixing import times_an_epoch, training_files
 from utils.training.preflight import preflight
-from utils.training.setup import (
-    batch_size, check_settings, describe_run, epoch_seed, is_frozen, keep_previous, learning_rate, load_resumable,
-    make_average, make_loss, start_model, training_files,
-)
-from utils.utils import NAME_CLASSES, UserError, default_colors, seed_everything
+from utils.training.schedule import batch_size, epoch_seed, is_frozen, learning_rate
+from utils.training.settings import check_settings, describe_run
+from utils.training.start import keep_previous, load_resumable, start_model
+from utils.utils import NAME_CLASSES, UserError, seed_everything
 from utils.utils_fit import Updates, draw_overlays, run_epoch
 from utils.utils_metrics import scores
 
@@ -60,9 +64,10 @@ turned: float = 0.0                      # share of samples turned by 90, 180 or
 object_gap: int = 0                 # background that training masks keep between objects of one class; try 9 pixels
 gap_weight: float = 1.0              # how much these pixels count in the loss; try 10
 # ---- Network ----
-backbone: Literal["mobilenet", "xception"] = "mobilenet"  # mobilenet: small and fast; xception: 9 x the weights
-downsample_factor: Literal[8, 16] = 16   # 8: finer features, more memory (model_data/ was trained so); 16: faster
-decoder: bool = True                # False: passed by (DeepLabv3): coarse edges, much faster to train on a CPU
+model_name: ModelName = "deeplabv3_plus"  # the network; nets/models.py has the table
+backbone: BackboneName = "mobilenet"      # mobilenet: small and fast; others (xception: 9 x the weights): nets/models.py
+downsample_factor: DownsampleFactor = 16  # 8: finer features, more memory (model_data/ was trained so); 16: faster
+decoder: bool = True                # False: skip it (DeepLabv3): coarse edges, much faster to train on a CPU
 model_path: str = "model_data/deeplab_mobilenetv2.pth"    # start weights; "" starts without
 reinit_mismatched: bool = False     # True: layers that model_path does not fit start fresh (other classes, say)
 pretrained: bool = False            # without model_path: download torchvision's ImageNet weights for the backbone
@@ -91,8 +96,7 @@ dice_loss: bool = True              # add the Dice loss: helps when objects are 
 focal_loss: bool = True             # focal loss in place of cross entropy: hard pixels count more
 cls_weights: Literal["auto"] | tuple[float, ...] | None = None  # one a class; "auto": from the training masks; None: 1
 # ---- Evaluating and saving ----
-min_confidence: float = 0.8         # for predictions: objects whose mean probability is lower are left out; 0: none
-refine_objects: bool = True         # for predictions: part labels that touch, join colour patches along a ruler
+min_confidence: float = 0.89        # for predictions: objects whose mean probability is lower are left out; 0: none
 eval_flag: bool = True              # measure mIoU on the validation sheets; without it no best_epoch_weights.pth
 eval_period: int = 5                # epochs from one evaluation to the next; the last epoch has one too
 patience: int = 0                   # stop after so many evaluations without a better mIoU; 0: never
@@ -140,34 +144,22 @@ def train(s: config.Settings, procs: Processes) -> None:
     model = start_model(s, checkpoint, procs)
     model.freeze_batchnorm(s.freeze_bn)
     optimizer = make_optimizer(model, s.optimizer_type, learning_rate(s, s.init_epoch), s.momentum, s.weight_decay)
-    average = make_average(model, s.ema, checkpoint and checkpoint["model"])
+    average = make_average(model, s.ema, checkpoint and checkpoint.model)
     updates = Updates(model, optimizer, precision.scaler(), s.accumulate, average)
     first_epoch, past = s.init_epoch, {}
     procs.wait()  # until all have read their start weights, which may be those that keep_previous renames
     if checkpoint:
-        first_epoch, past = checkpoint["epoch"], checkpoint["training"]
+        first_epoch, past = checkpoint.epoch, checkpoint.training
         updates.load_state_dict(past)
     elif procs.is_main:
         keep_previous(s.save_dir)
     history = LossHistory(s.save_dir, s.to_dict(), past, enabled=procs.is_main)
 
-    def save(epoch: int, name: str, **training: Any) -> None:
-        save_checkpoint(Path(s.save_dir) / f"{name}.pth", {
-            "model": updates.result.state_dict(),
-            "name_classes": list(s.name_classes),
-            "colors": [list(color) for color in default_colors(len(s.name_classes))],
-            "backbone": s.backbone,
-            "downsample_factor": s.downsample_factor,
-            "decoder": s.decoder,
-            "exact_upsampling": model.exact_upsampling,
-            "input_shape": list(predict_shape),
-            "min_confidence": s.min_confidence,
-            "refine_objects": s.refine_objects,
-            "settings": s.to_dict(),
-            "epoch": epoch,
-            "best_miou": history.best_miou,
-            **training,
-        })
+    about = Checkpoint.of_run(s.to_dict(), input_shape=list(predict_shape), options=model.options)
+
+    def save(epoch: int, name: str, training: dict[str, Any] | None = None) -> None:
+        content = {"model": updates.result.state_dict(), "epoch": epoch, "best_miou": history.best_miou}
+        save_checkpoint(Path(s.save_dir) / f"{name}.pth", replace(about, **content, training=training))
 
     if procs.is_main:
         print(describe_run(s, procs, precision, parts, len(val_set), first_epoch))
@@ -210,4 +202,5 @@ def train(s: config.Settings, procs: Processes) -> None:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     config.run(main)

@@ -133,17 +133,17 @@ def weights_init(model: nn.Module, init_type: str = "normal", init_gain: float =
     et al. 2015, arXiv 1502.01852, fan in; init_gain unused) or "orthogonal" (Saxe et al. 2013, arXiv 1312.6120, gain
     init_gain). BatchNorm weights are drawn around 1 with standard deviation 0.02. Raises ValueError for other types.
     """
-    draw = {
+    fill = {
         "normal": lambda weight: nn.init.normal_(weight, 0.0, init_gain),
         "xavier": lambda weight: nn.init.xavier_normal_(weight, init_gain),
         "kaiming": nn.init.kaiming_normal_,
         "orthogonal": lambda weight: nn.init.orthogonal_(weight, init_gain),
     }
-    if init_type not in draw:
-        raise ValueError(f'init_type is "{init_type}": it has to be one of {", ".join(draw)}.')
+    if init_type not in fill:
+        raise ValueError(f'init_type is "{init_type}": it has to be one of {", ".join(fill)}.')
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
-            draw[init_type](module.weight)
+            fill[init_type](module.weight)
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, 0.02)
         else:

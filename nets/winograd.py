@@ -31,15 +31,12 @@ INPUT, KERNEL, OUTPUT = (torch.kron(matrix, matrix) for matrix in (INPUT, KERNEL
 
 
 class WinogradConv2d(nn.Conv2d):
-    """A 3x3 convolution that keeps the size, for many channels (from some 128 on it is faster).
+    """A 3x3 convolution of stride 1 with a padding of 1, for many channels (from some 128 on it is faster).
 
     Winograd's for float32 in the channels-last format on a CPU: the same up to rounding (some 1e-5 of the largest
     value), gradients, too. Else PyTorch's, also while the network is traced, compiled or exported, which would fix the
     number of tiles.
     """
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, out_channels, H, W) from x (N, in_channels, H, W)."""
@@ -51,12 +48,12 @@ class WinogradConv2d(nn.Conv2d):
 
 
 class _Convolution(torch.autograd.Function):
-    """The convolution of x (N, in, H, W) with weight (out, in, 3, 3), bias (out,) added."""
+    """The convolution of x (N, in, H, W) with weight (out, in, 3, 3), bias (out,), if there is one, added."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return _convolve(x, weight, bias)
+        return _convolve(x, weight, x.new_zeros(()) if bias is None else bias)
 
     @staticmethod
     @once_differentiable

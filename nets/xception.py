@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-
 class SeparableConv2d(nn.Module):
     """3x3 depthwise, then 1x1 pointwise convolution, each with BatchNorm.
 
@@ -68,8 +67,11 @@ class Block(nn.Module):
 class Xception(nn.Module):
     """Encoder: see `forward`."""
 
+    channels = (128, 256, 728, 2048)
+
     def __init__(self, downsample_factor: int = 16) -> None:
         super().__init__()
+        self.strides = (2, 4, 8, downsample_factor)
         dilation = 16 // downsample_factor
         self.conv1 = nn.Conv2d(3, 32, 3, stride=2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(32)
@@ -88,18 +90,26 @@ class Xception(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(low_level (N, 256, H/4, W/4), high_level (N, 2048, H/ds, W/ds)) of x, float (N, 3, H, W) RGB in [0, 1].
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """The features of x, float (N, 3, H, W) RGB in [0, 1]; sizes that the strides do not divide are rounded up.
 
-        The low level is block 2 before its strided convolution. Sizes that the strides do not divide are rounded up.
+        The first three are those of blocks 1 to 3 before their strided convolutions.
+
+        | Number | Channels | Stride, downsample_factor 16 | 8 |
+        |--:|--:|--:|--:|
+        | 0 | 128 | 2 | 2 |
+        | 1 | 256 | 4 | 4 |
+        | 2 | 728 | 8 | 8 |
+        | 3 | 2048 | 16 | 8 |
         """
         x = F.relu(self.bn1(self.conv1(x)))
         x = F.relu(self.bn2(self.conv2(x)))
-        x, _ = self.block1(x)
-        x, low_level = self.block2(x)
-        for number in range(3, 21):
-            x, _ = self.get_submodule(f"block{number}")(x)
-        return low_level, self.conv5(self.conv4(self.conv3(x)))
+        features = []
+        for number in range(1, 21):
+            x, before_stride = self.get_submodule(f"block{number}")(x)
+            if number <= 3:
+                features.append(before_stride)
+        return [*features, self.conv5(self.conv4(self.conv3(x)))]
 
 
 def xception(pretrained: bool = False, downsample_factor: int = 16) -> Xception:

@@ -13,12 +13,20 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from torch import nn
 
+from nets.blocks import SegmentationNetwork
+from nets.cpu import for_cpu
+from nets.deeplabv3_plus import DeepLab
+from nets.models import build_model
 from utils import config
-from utils.files.images import write_mask
+from utils.files.masks import write_mask
 from utils.network.batching import Batcher
+from utils.network.checkpoint import Checkpoint
 
 ROOT = Path(__file__).parents[1]
+FIXTURES = ROOT.parent / "shared" / "fixtures"
+needs_fixtures = pytest.mark.skipif(not FIXTURES.is_dir(), reason="the folder of fixtures is not there")
 COMPILES = pytest.mark.skipif(
     not shutil.which("g++") or not Path(sysconfig.get_path("include"), "Python.h").is_file(),
     reason="torch.compile needs a C++ compiler and Python's headers",
@@ -52,6 +60,31 @@ def make_dataset(folder: Path, train: int = 4, val: int = 2, height: int = 96, w
     for split, part in (("train", stems[:train]), ("val", stems[train:])):
         (folder / "ImageSets" / "Segmentation" / f"{split}.txt").write_text("".join(f"{stem}\n" for stem in part))
     return folder
+
+
+def new_deeplab(num_classes: int = 5, backbone: str = "mobilenet", downsample_factor: int = 16, **options: bool) -> DeepLab:
+    """A DeepLabv3+ with fresh weights, as train.py has it on a CPU."""
+    return for_cpu(build_model("deeplabv3_plus", num_classes, backbone, downsample_factor, **options))
+
+
+def checkpoint_of(model: SegmentationNetwork, input_shape: list[int], **changes: Any) -> Checkpoint:
+    """The checkpoint of a DeepLabv3+ on MobileNetV2 of three classes, background, barcode and label."""
+    return Checkpoint(**{
+        "model": model.state_dict(), "name_classes": ["_background_", "Barcode", "Label"],
+        "colors": [[0, 0, 0], [200, 0, 0], [0, 0, 250]], "model_name": "deeplabv3_plus", "backbone": "mobilenet",
+        "downsample_factor": 16, "input_shape": input_shape, "epoch": 1, "best_miou": 0.5, **changes,
+    })
+
+
+def randomise(model: nn.Module) -> nn.Module:
+    """`model` in evaluation mode with BatchNorms that are no identity, so that a wrong order of layers shows."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.8, 1.2)
+            nn.init.normal_(module.bias, 0.0, 0.1)
+            nn.init.normal_(module.running_mean, 0.0, 0.1)
+            nn.init.uniform_(module.running_var, 0.8, 1.2)
+    return model.eval()
 
 
 def train_settings(folder: Path, **changes: Any) -> config.Settings:

@@ -9,7 +9,7 @@ from PIL import Image
 
 import get_annotation
 from utils import config
-from utils.files.images import write_mask
+from utils.files.masks import write_mask
 from utils.labels.splits import split_stems
 from utils.utils import UserError
 

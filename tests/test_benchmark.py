@@ -15,7 +15,8 @@ from utils.benchmark import tools
 from utils.benchmark.tools import (
     Row, draw_sheets, in_fresh_process, link_dataset, naive_classes, naive_matrix, naive_miou, scale_sheets, table,
 )
-from utils.files.images import read_image, read_mask
+from utils.files.images import read_image
+from utils.files.masks import read_mask
 from utils.network import precision
 from utils.network.letterbox import Placement, unletterbox_classes
 from utils.scoring import report

@@ -11,10 +11,11 @@ from PIL import Image
 import convert_labelled
 import labelme_to_deeplab
 from utils import config
-from utils.files.images import read_mask, write_mask
+from utils.files.masks import read_mask, write_mask
 from utils.labels import labelme
+from utils.labels.coco import uncompress_runs
 from utils.labels.conversions import MODES
-from utils.labels.formats import decode_runs, uncompress_runs
+from utils.labels.marked import decode_runs
 from utils.utils import NAME_CLASSES, UserError, default_colors, voc_palette
 
 SIZE = (30, 40)  # height, width

@@ -1,5 +1,7 @@
 """DeeplabV3 against PyTorch's own functions, and against a network that sees only colours."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,11 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deeplab import GPU_BATCH, DeeplabV3
-from helpers import ROOT, together
-from nets.deeplabv3_plus import DeepLab
+from helpers import ROOT, checkpoint_of, new_deeplab, together
 from utils.files.images import read_image
 from utils.network.batching import Batcher
-from utils.network.checkpoint import save_checkpoint
+from utils.network.checkpoint import load_checkpoint, save_checkpoint
 from utils.network.precision import cpu_has_bf16
 from utils.utils import UserError
 
@@ -35,13 +36,9 @@ class SeesColours(nn.Module):
 def path(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("model") / "Modell ü.pth"
-    network = DeepLab(3)
+    network = new_deeplab(3)
     network.cls_conv.weight.data *= 100  # fresh weights see one class everywhere
-    save_checkpoint(path, {
-        "model": network.state_dict(), "name_classes": NAMES, "colors": [[0, 0, 0], [200, 0, 0], [0, 0, 250]],
-        "backbone": "mobilenet", "downsample_factor": 16, "input_shape": [64, 96], "settings": {}, "epoch": 1,
-        "best_miou": 0.5,
-    })
+    save_checkpoint(path, checkpoint_of(network, [64, 96]))
     return path
 
 
@@ -65,7 +62,7 @@ def test_a_checkpoint_needs_nothing_else(path):
     assert model.name_classes == NAMES
     assert model.colors == [(0, 0, 0), (200, 0, 0), (0, 0, 250)]
     assert model.input_shape == (64, 96)
-    assert model.checkpoint["backbone"] == "mobilenet" and "model" not in model.checkpoint
+    assert model.checkpoint.backbone == "mobilenet" and not model.checkpoint.model
     assert not model.model.training
 
 
@@ -95,7 +92,8 @@ def test_mixed_precision_gives_the_same_mask():
 
 def test_onnxruntime_gives_the_same_mask(path):
     image = np.random.default_rng(0).integers(0, 256, (96, 70, 3), dtype=np.uint8)
-    masks = [DeeplabV3(path, device="cpu", engine=engine).segment(image) for engine in ("torch", "onnxruntime")]
+    masks = [DeeplabV3(path, device="cpu", fp16=False, engine=engine).segment(image)
+             for engine in ("torch", "onnxruntime")]
     assert len(np.unique(masks[0])) > 1
     assert (masks[0] == masks[1]).mean() > 0.999  # sums in another order may move a tie
 
@@ -182,8 +180,7 @@ def test_regions_of_a_segmented_sheet(colour_model):
 
 def test_unsure_objects_are_left_out(path, tmp_path):
     """Logits of (0.5, 1, -1) and (0.5, -1, 1): a probability of 0.57 for both."""
-    content = torch.load(path, weights_only=True)
-    save_checkpoint(tmp_path / "sure.pth", {**content, "min_confidence": 0.6})
+    save_checkpoint(tmp_path / "sure.pth", replace(load_checkpoint(path), min_confidence=0.6))
     found = {}
     for name, file, given in (("old checkpoint", path, None), ("argument", path, 0.6), ("below", path, 0.5),
                               ("checkpoint", tmp_path / "sure.pth", None), ("all", tmp_path / "sure.pth", 0.0)):
@@ -193,22 +190,6 @@ def test_unsure_objects_are_left_out(path, tmp_path):
     assert found == {"old checkpoint": True, "argument": False, "below": True, "checkpoint": False, "all": True}
     with pytest.raises(UserError, match="min_confidence is 2: it has to be from 0 to 1"):
         DeeplabV3(path, device="cpu", min_confidence=2)
-
-
-def test_touching_things_are_parted_where_the_checkpoint_or_the_argument_says_so(path, tmp_path):
-    """Two labels, one below the other, with a darker seam."""
-    image = np.zeros((64, 96, 3), np.uint8)
-    image[10:30, 20:70, 1] = image[30:50, 10:60, 1] = 255
-    image[29:31, 10:70, 1] //= 3
-    image[29:31, 10:70, 1] *= 2
-    save_checkpoint(tmp_path / "parts.pth", {**torch.load(path, weights_only=True), "refine_objects": True})
-    found = {}
-    for name, file, given in (("old checkpoint", path, None), ("argument", path, True),
-                              ("checkpoint", tmp_path / "parts.pth", None), ("whole", tmp_path / "parts.pth", False)):
-        model = DeeplabV3(file, device="cpu", fp16=False, refine_objects=given)
-        model.model = SeesColours(gain=12)
-        found[name] = len(model.regions(model.segment(image)))
-    assert found == {"old checkpoint": 1, "argument": 2, "checkpoint": 2, "whole": 1}
 
 
 def test_other_colours_and_input_shape(path):

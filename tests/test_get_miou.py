@@ -17,9 +17,9 @@ from PIL import Image
 from sklearn import metrics as sk
 
 import get_miou
-from nets.deeplabv3_plus import DeepLab
+from helpers import checkpoint_of, new_deeplab
 from utils import config
-from utils.files.images import read_mask, write_mask
+from utils.files.masks import read_mask, write_mask
 from utils.files.tables import csv_file
 from utils.network.checkpoint import save_checkpoint
 from utils.scoring import report
@@ -38,10 +38,9 @@ class ColourModel:
 
     def __init__(
         self, model_path: str, device: str, input_shape: tuple[int, int] | None, min_confidence: float | None,
-        refine_objects: bool | None,
     ) -> None:
         assert (model_path, device) == ("some.pth", "cpu")
-        assert input_shape is min_confidence is refine_objects is None
+        assert input_shape is min_confidence is None
 
     def segment(self, image: np.ndarray) -> np.ndarray:
         return image[:, :, 0] // 10
@@ -165,12 +164,7 @@ def test_a_checkpoint_from_the_command_line(tmp_path: Path, sheets: dict, monkey
     monkeypatch.undo()  # what `pictures` put in place
     torch.manual_seed(0)
     names = ["_background_", "Barcode", "Label"]
-    model = DeepLab(num_classes=3, backbone="mobilenet", downsample_factor=16)
-    save_checkpoint(tmp_path / "random.pth", {
-        "model": model.state_dict(), "name_classes": names, "colors": [[0, 0, 0], [1, 2, 3], [4, 5, 6]],
-        "backbone": "mobilenet", "downsample_factor": 16, "input_shape": [64, 64], "settings": {}, "epoch": 1,
-        "best_miou": 0.5,
-    })
+    save_checkpoint(tmp_path / "random.pth", checkpoint_of(new_deeplab(3), [64, 64]))
     command = [get_miou.__file__, f"--model_path={tmp_path / 'random.pth'}", "--device=cpu",
                f"--dataset_path={tmp_path}", "--dataset=data 标本", f"--out_dir={tmp_path / 'out'}"]
     monkeypatch.setattr(sys, "argv", command)

@@ -12,7 +12,8 @@ from PIL import Image
 
 import labelme_to_deeplab
 from utils import config
-from utils.files.images import read_image, read_mask
+from utils.files.images import read_image
+from utils.files.masks import read_mask
 from utils.utils import UserError, voc_palette
 
 REPOSITORY = Path(labelme_to_deeplab.__file__).parent

@@ -25,7 +25,9 @@ def main(settings):
     print(resident() - before)
 
 if __name__ == "__main__":
-    config.run(main) if sys.argv.pop() == "script" else main(config.read(sys.modules["__main__"]))
+    if sys.argv.pop() == "script":
+        keep_freed_memory()
+    config.run(main)
 '''
 
 

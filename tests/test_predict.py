@@ -15,12 +15,14 @@ from PIL import Image, ImageCms
 from threadpoolctl import threadpool_info
 
 import predict
-from nets.deeplabv3_plus import DeepLab
+from helpers import checkpoint_of, new_deeplab
 from utils import config
-from utils.files.images import read_image, read_mask
+from utils.files.images import read_image
+from utils.files.masks import read_mask
 from utils.network import onnx_export
 from utils.network.checkpoint import save_checkpoint
-from utils.predicting import folder as inference, video
+from utils.files import jobs
+from utils.predicting import folder as folders, plan, video
 from utils.utils import UserError
 
 NAMES = ["_background_", "Barcode", "Label"]
@@ -30,11 +32,7 @@ NAMES = ["_background_", "Barcode", "Label"]
 def checkpoint(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("model") / "model.pth"
-    save_checkpoint(path, {
-        "model": DeepLab(3).state_dict(), "name_classes": NAMES, "colors": [[0, 0, 0], [200, 0, 0], [0, 0, 250]],
-        "backbone": "mobilenet", "downsample_factor": 16, "input_shape": [64, 64], "settings": {}, "epoch": 1,
-        "best_miou": 0.5,
-    })
+    save_checkpoint(path, checkpoint_of(new_deeplab(3), [64, 64]))
     return path
 
 
@@ -44,7 +42,6 @@ class ColourModel:
     name_classes = NAMES
     colors = [(0, 0, 0), (200, 0, 0), (0, 0, 250)]
     device = "cpu"
-    min_confidence, refine_objects = 0.0, False
 
     def __init__(self, *arguments: object, **options: object) -> None:
         pass
@@ -275,7 +272,7 @@ def test_numpys_matrices_do_not_take_the_cores_from_other_sheets():
         return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 
     before = blas_threads(0)  # none with Apple's Accelerate
-    assert list(inference.in_threads(blas_threads, range(4), 2)) == [{1} if before else set()] * 4
+    assert list(jobs.in_threads(blas_threads, range(4), 2)) == [{1} if before else set()] * 4
     assert blas_threads(0) == before
 
 
@@ -291,7 +288,7 @@ def test_originals_are_never_overwritten(folder):
     with pytest.raises(UserError, match="which holds input_dir"):
         run(input_dir="out/masks", output_dir="out")
     with pytest.raises(UserError, match="a.png is an input and would be overwritten"):
-        inference.plan([Path("out/masks/a.png")], Path("out/masks"), Path("out"), 0)
+        plan.plan([Path("out/masks/a.png")], Path("out/masks"), Path("out"), 0)
     assert Path("img/a.png").read_bytes() == Path("out/masks/a.png").read_bytes() == before
 
 
@@ -315,10 +312,10 @@ def test_ctrl_c_starts_no_other_sheet(folder, monkeypatch):
         Image.fromarray(sheet()).save(f"img/{number}.png")
     done = []
 
-    def interrupted(model: object, sheet: inference.Sheet, *options: object) -> None:
+    def interrupted(model: object, sheet: plan.SheetFiles, *options: object) -> None:
         done.append(sheet)
         raise KeyboardInterrupt
-    monkeypatch.setattr(inference, "predict_sheet", interrupted)
+    monkeypatch.setattr(folders, "predict_sheet", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(num_workers=1)
     assert len(done) < 6
@@ -533,7 +530,7 @@ def test_onnx(checkpoint, tmp_path, capsys):
     path = tmp_path / "ü" / "model.onnx"
     assert run(mode="onnx", model_path=str(checkpoint), onnx_path=str(path)) == 0
     assert "logits differ by at most" in capsys.readouterr().out
-    model = DeepLab(3).eval()
+    model = new_deeplab(3).eval()
     model.load_state_dict(torch.load(checkpoint, weights_only=True)["model"])
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     for shape in ((1, 3, 64, 64), (3, 3, 50, 97)):  # batch, height and width are free
@@ -543,7 +540,7 @@ def test_onnx(checkpoint, tmp_path, capsys):
         np.testing.assert_allclose(session.run(None, {"image": images.numpy()})[0], expected, atol=1e-5)
     about = session.get_modelmeta().custom_metadata_map
     assert about["name_classes"] == '["_background_", "Barcode", "Label"]' and about["input_shape"] == "[64, 64]"
-    assert about["min_confidence"] == "0.0" and about["refine_objects"] == "false"  # this checkpoint says nothing
+    assert about["min_confidence"] == "0.0"  # this checkpoint says nothing
     assert [entry.version for entry in onnx.load(path).opset_import] == [17]
     assert [file.name for file in path.parent.iterdir()] == ["model.onnx"]
 
@@ -558,8 +555,7 @@ def dot(bias: float = 0.0) -> torch.nn.Module:
 
 def test_onnx_without_its_packages(folder, monkeypatch, capsys):
     monkeypatch.setattr(ColourModel, "model", dot(), raising=False)
-    about = dict.fromkeys(("name_classes", "colors", "input_shape", "downsample_factor"))
-    monkeypatch.setattr(ColourModel, "checkpoint", about, raising=False)
+    monkeypatch.setattr(ColourModel, "checkpoint", checkpoint_of(dot(), [64, 64]), raising=False)
     installed = {"onnx"}
     monkeypatch.setattr(onnx_export, "find_spec", lambda name: name if name in installed else None)
     assert run(mode="onnx", onnx_path="a.onnx") == 0

@@ -4,6 +4,7 @@ import ast
 import re
 import runpy
 import subprocess
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ import train
 from deeplab import DeeplabV3
 from helpers import ROOT
 from utils import config
-from utils.files.images import read_image, read_mask
+from utils.files.images import read_image
+from utils.files.masks import read_mask
 from utils.files.voc import VocDataset
 from utils.training.preflight import preflight
 from utils.utils import NAME_CLASSES, default_colors, find_images
@@ -30,16 +32,67 @@ def imports(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found.add(node.module)
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            modules = {name for name in names if (ROOT / name.replace(".", "/")).with_suffix(".py").is_file()}
+            found |= modules or {node.module}
     return found
 
 
-def test_imports_point_one_way():
-    scripts = {Path(name).stem for name in SCRIPTS}
-    forbidden = {"nets": {"utils", "deeplab"} | scripts, "utils": {"deeplab"} | scripts}
-    for folder, names in forbidden.items():
-        for path in (ROOT / folder).rglob("*.py"):
-            assert not {name.split(".")[0] for name in imports(path)} & names, path
+# What stands on which floor; a module is on that of its longest name here. Imports go down or stay on their floor.
+FLOORS = {
+    "nets": 0, "utils": 0,
+    "utils.network": 1, "utils.files": 1,
+    "utils.labels": 2, "utils.objects": 2,
+    "utils.training": 3, "utils.scoring": 3, "utils.predicting": 3, "utils.sheets": 3, "utils.dataloader": 3,
+    "utils.callbacks": 3, "utils.utils_fit": 3, "utils.utils_metrics": 3,
+    "utils.benchmark": 4,
+    "deeplab": 5,
+    **{Path(name).stem: 6 for name in SCRIPTS},
+}
+
+
+def floor(module: str) -> int | None:
+    """The floor of a module, None for one that is not ours."""
+    while module not in FLOORS and "." in module:
+        module = module.rpartition(".")[0]
+    return FLOORS.get(module)
+
+
+def modules() -> dict[str, set[str]]:
+    """Name of each module of the project -> what it imports, ours alone."""
+    files = [*ROOT.glob("*.py"), *(path for folder in ("nets", "utils") for path in (ROOT / folder).rglob("*.py"))]
+    found = {".".join(path.relative_to(ROOT).with_suffix("").parts): imports(path) for path in files}
+    return {name: {other for other in others if floor(other) is not None} for name, others in found.items()}
+
+
+def test_imports_never_climb():
+    for module, others in modules().items():
+        for other in others:
+            assert floor(other) <= floor(module), f"{module} imports {other}, which is a floor above"
+    assert not [name for name, others in modules().items()
+                if name.startswith("nets") and any(other.startswith("utils") for other in others)]
+
+
+def test_rooms_of_one_floor_do_not_import_each_other_in_a_circle():
+    rooms = {name: name if name in FLOORS else name.rpartition(".")[0] for name in modules()}
+    graph = {}
+    for module, others in modules().items():
+        graph.setdefault(rooms[module], set()).update(
+            room for other in others if (room := rooms.get(other, other)) != rooms[module])
+    list(TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+@pytest.mark.parametrize("folder", ["nets", "utils", "tests", "."])
+def test_no_module_is_longer_than_300_lines(folder):
+    paths = (ROOT / folder).glob("*.py") if folder == "." else (ROOT / folder).rglob("*.py")
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
+    assert not {name: length for name, length in lengths.items() if length > 300}
+
+
+def test_scripts_keep_what_they_free():
+    for script in SCRIPTS:
+        assert 'if __name__ == "__main__":\n    keep_freed_memory()\n    config.run(main)' in (
+            ROOT / script).read_text(encoding="utf-8"), script
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

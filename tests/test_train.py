@@ -20,15 +20,19 @@ import train
 from deeplab import DeeplabV3
 from helpers import ROOT, make_dataset, sheet, train_settings
 from nets.mobilenetv2 import imagenet_features, mobilenetv2
-from utils import dataloader, utils_fit
+from utils import utils_fit
 from utils.callbacks import LossHistory
 from utils.dataloader import SheetDataset, make_loader
 from utils.files.voc import VocDataset
 from utils.network import precision
-from utils.network.checkpoint import build_model, load_checkpoint
+from utils.network.checkpoint import load_checkpoint
 from utils.network.distributed import Processes
-from utils.training import setup as train_setup
+from utils.training import augmentation
+from utils.training.averaging import make_average
+from utils.training.loss import make_loss
 from utils.training.mixing import Part
+from utils.training.settings import check_settings, describe_run
+from utils.training.start import start_model
 from utils.utils import UserError
 from utils.utils_fit import Updates, draw_overlays, run_epoch
 from utils.utils_metrics import scores
@@ -67,9 +71,9 @@ def test_every_choice_trains(folder, choice):
     losses = numbers(folder, "epoch_loss.txt") + numbers(folder, "epoch_val_loss.txt")
     assert len(losses) == 2 * epochs and np.isfinite(losses).all()
     checkpoint = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")
-    assert checkpoint["epoch"] == epochs
-    assert checkpoint["settings"]["dice_loss"] == CHOICES[choice].get("dice_loss", True)
-    build_model(checkpoint)
+    assert checkpoint.epoch == epochs
+    assert checkpoint.settings["dice_loss"] == CHOICES[choice].get("dice_loss", True)
+    checkpoint.build()
 
 
 def test_freeze_bn_keeps_the_statistics_of_the_start_weights(folder):
@@ -77,7 +81,7 @@ def test_freeze_bn_keeps_the_statistics_of_the_start_weights(folder):
     weights = folder / "logs" / "last_epoch_weights.pth"
     start = weights.rename(folder / "start.pth")
     train.main(train_settings(folder, unfreeze_epoch=1, freeze_train=False, freeze_bn=True, model_path=str(start)))
-    before, after = load_checkpoint(start)["model"], load_checkpoint(weights)["model"]
+    before, after = load_checkpoint(start).model, load_checkpoint(weights).model
     same = {key for key in before if torch.equal(before[key], after[key])}
     assert {key for key in before if key.endswith(("running_mean", "running_var"))} <= same
     assert not {"cat_conv.1.weight", "cat_conv.1.bias", "cls_conv.weight"} & same  # BatchNorm's scale and shift learn
@@ -89,7 +93,7 @@ def test_mixed_precision_where_the_cpu_has_it(tmp_path, monkeypatch):
     assert precision.choose_precision(True, torch.device("cpu")).dtype == torch.bfloat16
     assert train.main(train_settings(folder, fp16=True, input_shape=(16, 16), unfreeze_epoch=1)) == 0
     assert np.isfinite(numbers(folder, "epoch_loss.txt")).all()
-    weights = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")["model"]
+    weights = load_checkpoint(folder / "logs" / "last_epoch_weights.pth").model
     assert weights["cls_conv.weight"].dtype == torch.float32
 
 
@@ -104,8 +108,8 @@ def test_what_a_run_leaves(folder):
     assert json.loads((log_dir / "settings.json").read_text())["input_shape"] == [64, 48]
     mious = numbers(folder, "epoch_miou.txt")
     best = load_checkpoint(logs / "best_epoch_weights.pth")
-    assert best["best_miou"] == max(mious) and best["epoch"] == mious.index(max(mious)) + 1
-    assert "training" not in best
+    assert best.best_miou == max(mious) and best.epoch == mious.index(max(mious)) + 1
+    assert best.training is None
     assert len(list(logs.glob("ep002-loss*-val_loss*.pth"))) == 1 and not list(logs.glob("ep001*"))
     events = EventAccumulator(str(log_dir))
     events.Reload()
@@ -147,7 +151,7 @@ def test_predict_shape_is_for_validation_and_prediction(folder, monkeypatch):
     monkeypatch.setattr(train, "run_epoch", spy)
     train.main(train_settings(folder, unfreeze_epoch=1, predict_shape=(96, 64)))
     assert shapes == {True: (64, 48), False: (96, 64)}
-    assert load_checkpoint(folder / "logs" / "last_epoch_weights.pth")["input_shape"] == [96, 64]
+    assert load_checkpoint(folder / "logs" / "last_epoch_weights.pth").input_shape == [96, 64]
 
 
 def test_a_frozen_backbone_does_not_move(folder):
@@ -155,15 +159,15 @@ def test_a_frozen_backbone_does_not_move(folder):
     backbone = mobilenetv2()
     torch.save(backbone.state_dict(), folder / "backbone.pth")
     train.main(train_settings(folder, backbone_path=str(folder / "backbone.pth"), unfreeze_epoch=1))
-    weights = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")["model"]
+    weights = load_checkpoint(folder / "logs" / "last_epoch_weights.pth").model
     assert all(torch.equal(weights[f"backbone.{name}"], value) for name, value in backbone.state_dict().items())
     assert weights["aspp.branch1.1.num_batches_tracked"] == 2  # the rest did learn
 
 
 def test_training_samples_are_degraded_and_validation_sheets_are_not(folder, monkeypatch):
     calls = []
-    real = dataloader.degrade
-    monkeypatch.setattr(dataloader, "degrade", lambda *args: calls.append(args) or real(*args))
+    real = augmentation.degrade
+    monkeypatch.setattr(augmentation, "degrade", lambda *args: calls.append(args) or real(*args))
     train.main(train_settings(folder, degraded=1.0))
     assert len(calls) == 8  # four sheets, two epochs
     assert np.isfinite(numbers(folder, "epoch_loss.txt")).all()
@@ -179,9 +183,9 @@ def test_training_samples_are_turned_and_validation_sheets_are_not(folder, monke
 
 def test_imagenet_weights_are_what_training_starts_from(folder, monkeypatch):
     download = torchvision.models.mobilenet_v2(weights=None).state_dict()
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda *args, **options: download)
+    monkeypatch.setattr(torchvision.models.MobileNet_V2_Weights, "get_state_dict", lambda *args, **options: download)
     train.main(train_settings(folder, pretrained=True, unfreeze_epoch=1))
-    weights = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")["model"]
+    weights = load_checkpoint(folder / "logs" / "last_epoch_weights.pth").model
     expected = imagenet_features()
     assert len(expected) > 250
     assert all(torch.equal(weights[f"backbone.features.{name}"], value) for name, value in expected.items())  # frozen
@@ -190,7 +194,7 @@ def test_imagenet_weights_are_what_training_starts_from(folder, monkeypatch):
 @pytest.mark.parametrize(("init_type", "std"), [("normal", 0.02), ("kaiming", (2 / 256) ** 0.5)])
 def test_layers_that_start_fresh_are_drawn_as_init_type_says(folder, init_type, std):
     settings = train_settings(folder, init_type=init_type)
-    model = train_setup.start_model(settings, None, Processes(0, 1, torch.device("cpu")))
+    model = start_model(settings, None, Processes(0, 1, torch.device("cpu")))
     assert model.cls_conv.weight.std().item() == pytest.approx(std, rel=0.1)  # 5 x 256 numbers; PyTorch's own: 0.036
     assert not model.cls_conv.bias.any()
 
@@ -215,19 +219,19 @@ def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path, ema, num_workers):
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(train, "run_epoch", interrupt)
         train.main(train_settings(runs[1], **options))
-    assert load_checkpoint(runs[1] / "logs" / "last_epoch_weights.pth")["epoch"] == 2
+    assert load_checkpoint(runs[1] / "logs" / "last_epoch_weights.pth").epoch == 2
     train.main(train_settings(runs[1], resume=True, **options))
 
     for name in ("epoch_loss.txt", "epoch_val_loss.txt", "epoch_miou.txt"):
         assert numbers(runs[1], name) == numbers(runs[0], name) and len(numbers(runs[0], name)) == 4
     first, second = (load_checkpoint(run / "logs" / "last_epoch_weights.pth") for run in runs)
-    assert all(torch.equal(value, second["model"][name]) for name, value in first["model"].items())
-    assert first["best_miou"] == second["best_miou"]
+    assert all(torch.equal(value, second.model[name]) for name, value in first.model.items())
+    assert first.best_miou == second.best_miou
 
 
 def test_averaged_weights_by_hand():
     model = torch.nn.Linear(1, 1, bias=False)
-    average = train_setup.make_average(model, 0.25, None)
+    average = make_average(model, 0.25, None)
     expected = None
     for steps, value in enumerate((1.0, 2.0, 4.0, 8.0)):
         model.weight.data.fill_(value)
@@ -235,13 +239,13 @@ def test_averaged_weights_by_hand():
         keep = min(0.25, (1 + steps) / (10 + steps))  # 0.1, 0.18, 0.25, 0.25
         expected = value if expected is None else keep * expected + (1 - keep) * value
         assert average.module.weight.item() == pytest.approx(expected)
-    assert train_setup.make_average(model, 0.0, None) is None
+    assert make_average(model, 0.0, None) is None
 
 
 def test_the_average_is_what_is_saved(folder):
     train.main(train_settings(folder, ema=0.9, freeze_train=False))
     checkpoint = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")
-    average, weights = checkpoint["model"], checkpoint["training"]["weights"]
+    average, weights = checkpoint.model, checkpoint.training["weights"]
     assert average.keys() == weights.keys()
     assert not torch.equal(average["cls_conv.weight"], weights["cls_conv.weight"])
     torch.testing.assert_close(average["cls_conv.weight"], weights["cls_conv.weight"], atol=0.01, rtol=0)
@@ -269,7 +273,7 @@ def test_a_kill_leaves_a_loadable_checkpoint_and_no_workers(folder):
     time.sleep(1)
     process.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
     process.wait()
-    build_model(load_checkpoint(folder / "logs" / "last_epoch_weights.pth"))
+    load_checkpoint(folder / "logs" / "last_epoch_weights.pth").build()
     if os.name == "posix":
         assert wait_for(lambda: not group_exists(process.pid), 60)
 
@@ -306,7 +310,7 @@ def test_runs_that_fail_at_once_do_not_replace_what_was_kept(folder, monkeypatch
         with pytest.raises(UserError, match="at once"):
             train.main(train_settings(folder, unfreeze_epoch=1, seed=2))
     assert (folder / "logs" / "previous_last_epoch_weights.pth").read_bytes() == trained
-    assert load_checkpoint(folder / "logs" / "last_epoch_weights.pth")["epoch"] == 0
+    assert load_checkpoint(folder / "logs" / "last_epoch_weights.pth").epoch == 0
 
 
 def fail(*args, **kwargs):
@@ -325,7 +329,7 @@ def test_weights_that_are_no_numbers_are_not_saved(folder, monkeypatch):
     monkeypatch.setattr(train, "run_epoch", diverge)
     with pytest.raises(UserError, match="The loss became nan in Epoch 1/2 validation"):
         train.main(train_settings(folder))
-    weights = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")["model"]
+    weights = load_checkpoint(folder / "logs" / "last_epoch_weights.pth").model
     assert all(value.isfinite().all() for value in weights.values())
     assert not (folder / "logs" / "best_epoch_weights.pth").exists()
 
@@ -349,7 +353,7 @@ def test_early_stopping(folder, monkeypatch):
     monkeypatch.setattr(train, "run_epoch", run_epoch)
     train.main(train_settings(folder, unfreeze_epoch=6, patience=2))
     assert len(numbers(folder, "epoch_miou.txt")) == 4  # the best is the second, the third and fourth are no better
-    assert load_checkpoint(folder / "logs" / "best_epoch_weights.pth")["epoch"] == 2
+    assert load_checkpoint(folder / "logs" / "best_epoch_weights.pth").epoch == 2
 
 
 def test_start_weights_of_other_classes(folder, capsys):
@@ -366,7 +370,7 @@ def test_start_weights_of_other_classes(folder, capsys):
 def test_without_decoder(folder):
     assert train.main(train_settings(folder, decoder=False, paste=0.5, object_gap=3, gap_weight=5.0)) == 0
     path = folder / "logs" / "last_epoch_weights.pth"
-    weights = load_checkpoint(path)["model"]
+    weights = load_checkpoint(path).model
     image, _ = sheet(0)
     mask = DeeplabV3(path, device="cpu").segment(image)
     assert mask.shape == image.shape[:2] and mask.max() < 5
@@ -375,7 +379,7 @@ def test_without_decoder(folder):
     path.replace(start)
     options = {"model_path": str(start), "reinit_mismatched": True, "unfreeze_epoch": 1}
     assert train.main(train_settings(folder, decoder=True, **options)) == 0
-    with_decoder = load_checkpoint(path)["model"]
+    with_decoder = load_checkpoint(path).model
     backbone = [name for name in weights if name.startswith("backbone.")]
     assert len(backbone) > 200 and all(torch.equal(with_decoder[name], weights[name]) for name in backbone)  # frozen
     assert not torch.equal(with_decoder["cat_conv.0.weight"], weights["cat_conv.0.weight"])  # learns now
@@ -409,7 +413,7 @@ def test_a_compiled_model_trains_alike_and_saves_plain_names(tmp_path, monkeypat
     for name, compiled in (("plain", False), ("compiled", True)):
         folder = make_dataset(tmp_path / name / "demo")
         train.main(train_settings(folder, compile_model=compiled, unfreeze_epoch=1))
-        checkpoints.append((load_checkpoint(folder / "logs" / "last_epoch_weights.pth")["model"],
+        checkpoints.append((load_checkpoint(folder / "logs" / "last_epoch_weights.pth").model,
                             numbers(folder, "epoch_loss.txt")))
     (plain, loss), (compiled, compiled_loss) = checkpoints
     assert plain.keys() == compiled.keys() and compiled_loss == pytest.approx(loss, rel=1e-5)
@@ -516,7 +520,7 @@ def test_settings_that_do_not_fit(folder, changes, sentence):
 def test_the_run_says_which_learning_rate_the_limits_leave(folder, init_lr, used):
     plain = precision.choose_precision(False, torch.device("cpu"))
     settings = train_settings(folder, init_lr=init_lr, unfreeze_epoch=10)
-    text = train_setup.describe_run(settings, Processes(0, 1, torch.device("cpu")), plain, [Part(4, 4)], 2, 0)
+    text = describe_run(settings, Processes(0, 1, torch.device("cpu")), plain, [Part(4, 4)], 2, 0)
     assert f"learning rate up to {used}, float32." in text
 
 
@@ -536,11 +540,11 @@ def test_upsampling_is_exact_unless_a_run_is_resumed_where_it_was_not(folder):
     train.main(train_settings(folder, unfreeze_epoch=1))
     path = folder / "logs" / "last_epoch_weights.pth"
     checkpoint = torch.load(path, weights_only=True)
-    assert checkpoint.pop("exact_upsampling") is True and build_model(load_checkpoint(path)).exact_upsampling
+    assert checkpoint["options"].pop("exact_upsampling") is True and load_checkpoint(path).build().exact_upsampling
     torch.save(checkpoint, path)
-    assert not build_model(load_checkpoint(path)).exact_upsampling
+    assert not load_checkpoint(path).build().exact_upsampling
     train.main(train_settings(folder, resume=True, unfreeze_epoch=2))
-    assert load_checkpoint(path)["exact_upsampling"] is False
+    assert load_checkpoint(path).options["exact_upsampling"] is False
 
 
 def test_out_of_gpu_memory_gives_the_hint(folder, monkeypatch):
@@ -572,19 +576,19 @@ def test_two_processes(folder):
     assert result.returncode == 0, result.stderr
     assert "2 x cpu" in result.stdout and result.stdout.count("Epoch 2/2: loss") == 1
     checkpoint = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")
-    assert checkpoint["epoch"] == 2 and len(numbers(folder, "epoch_miou.txt")) == 2
+    assert checkpoint.epoch == 2 and len(numbers(folder, "epoch_miou.txt")) == 2
     # the weights that both processes agreed on score what the log says
     data = VocDataset(folder.parent, folder.name)
     procs = Processes(0, 1, torch.device("cpu"))
     loader = make_loader(SheetDataset(data.files("val"), (64, 48), 0), 1, 0, procs)
     plain = precision.choose_precision(False, procs.device)
-    loss_fn = train_setup.make_loss(train_settings(folder), np.ones((1, 5)), procs.device)
-    loss, matrix = run_epoch(build_model(checkpoint), loader, loss_fn, plain, procs, "check", num_classes=5)
+    loss_fn = make_loss(train_settings(folder), np.ones((1, 5)), procs.device)
+    loss, matrix = run_epoch(checkpoint.build(), loader, loss_fn, plain, procs, "check", num_classes=5)
     assert loss == pytest.approx(numbers(folder, "epoch_val_loss.txt")[-1], rel=1e-4)
     assert scores(matrix.numpy()).miou == pytest.approx(numbers(folder, "epoch_miou.txt")[-1], abs=1e-4)
 
 
 def test_an_uneven_batch_size_for_two_processes(folder):
     with pytest.raises(UserError, match="freeze_batch_size is 3: it has to be a multiple of the 2 processes"):
-        train_setup.check_settings(
+        check_settings(
             train_settings(folder, freeze_batch_size=3), Processes(0, 2, torch.device("cpu")))

@@ -23,7 +23,8 @@ class LossHistory:
 
     `epochs` is a list with one dict an epoch: epoch, lr, loss, val_loss, miou (None in an epoch without evaluation).
     It travels in the checkpoint as `state_dict()`; given as `past`, the run goes on in the interrupted one's folder.
-    With `enabled` False (processes other than the first) nothing is written.
+    The folder is made when the first epoch ends: a run that ends before leaves none. With `enabled` False (processes
+    other than the first) nothing is written.
     """
 
     def __init__(
@@ -31,10 +32,8 @@ class LossHistory:
     ) -> None:
         self.log_dir = Path(save_dir) / past.get("log_dir", datetime.now().strftime("loss_%Y_%m_%d_%H_%M_%S"))
         self.epochs = [dict(epoch) for epoch in past.get("epochs", ())]
-        self.writer = None
-        if enabled:
-            self.writer = SummaryWriter(self.log_dir, purge_step=len(self.epochs) + 1)
-            write_text(self.log_dir / "settings.json", json.dumps(settings, indent=1, ensure_ascii=False))
+        self.settings, self.enabled = settings, enabled
+        self.writer: SummaryWriter | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """What `past` has to be for the run to go on."""
@@ -53,6 +52,9 @@ class LossHistory:
 
     def append(self, **numbers: float | None) -> None:
         """Adds one epoch and brings every file up to date; one that another program has open, an epoch later."""
+        if self.enabled and self.writer is None:
+            self.writer = SummaryWriter(self.log_dir, purge_step=len(self.epochs) + 1)
+            write_text(self.log_dir / "settings.json", json.dumps(self.settings, indent=1, ensure_ascii=False))
         self.epochs.append(numbers)
         if self.writer is None:
             return

@@ -15,7 +15,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from utils.memory import keep_freed_memory
 from utils.utils import UserError
 
 
@@ -188,7 +187,6 @@ def run(main: Callable[[Settings], int | None]) -> None:
         sys.exit(0)
     try:
         settings = from_command_line(module, sys.argv[1:])
-        keep_freed_memory()
         status = main(settings)
     except UserError as error:
         print(error, file=sys.stderr)

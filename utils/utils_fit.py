@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +19,11 @@ from tqdm import tqdm
 from utils.dataloader import SheetDataset
 from utils.network.distributed import Processes
 from utils.network.precision import Precision
-from utils.objects.drawing import draw
+from utils.objects.drawing import draw_mask
+from utils.training.loss import Loss
 from utils.utils import IGNORE, UserError, voc_palette
 from utils.utils_metrics import confusion_matrix_torch
 
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 READ_EVERY = 10  # batches whose losses are read together: each reading waits until a GPU has done all it was given
 
 
@@ -149,5 +149,5 @@ def draw_overlays(
     for number in range(min(count, len(dataset))):
         image, _ = dataset[0, number]
         mask = precision.forward(model, image[None].to(procs.device))[0].argmax(0).byte().cpu().numpy()
-        overlays.append(draw(image.numpy(), mask, voc_palette()[:IGNORE], mix_type=0))
+        overlays.append(draw_mask(image.numpy(), mask, voc_palette()[:IGNORE], mix_type=0))
     return overlays

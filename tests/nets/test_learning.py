@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,11 +11,10 @@ import torch
 import get_miou
 import make_sheets
 import train
-from helpers import ROOT
-from nets.deeplabv3_plus import DeepLab
+from helpers import ROOT, new_deeplab
 from nets.deeplabv3_training import weights_init
 from utils import config
-from utils.network.checkpoint import save_checkpoint
+from utils.network.checkpoint import load_checkpoint, save_checkpoint
 
 WEIGHTS = ROOT / "model_data" / "deeplab_mobilenetv2.pth"
 
@@ -24,14 +24,15 @@ def test_three_epochs_on_forty_sheets_lift_the_validation_miou(tmp_path: Path) -
     make_sheets.main(config.read(
         make_sheets, count=48, height=320, seed=4, output_dir=str(tmp_path), val_share=1 / 6, num_samples=0,
     ))
-    start = torch.load(WEIGHTS, weights_only=True)
+    start = load_checkpoint(WEIGHTS)
     torch.manual_seed(0)
-    model = DeepLab(5, decoder=False)
+    model = new_deeplab(5, decoder=False)
     weights_init(model)
-    model.load_state_dict({k: v for k, v in start["model"].items() if k.startswith("backbone.")}, strict=False)
-    save_checkpoint(tmp_path / "start.pth", {
-        **start, "model": model.state_dict(), "decoder": False, "min_confidence": 0.0, "input_shape": [320, 256],
-    })
+    model.load_state_dict({k: v for k, v in start.model.items() if k.startswith("backbone.")}, strict=False)
+    save_checkpoint(tmp_path / "start.pth", replace(
+        start, model=model.state_dict(), options={"decoder": False, "exact_upsampling": True}, min_confidence=0.0,
+        input_shape=[320, 256],
+    ))
     data = {"device": "cpu", "dataset_path": str(tmp_path), "dataset": "synthetic"}
     train.main(config.read(
         train, **data, num_workers=0, model_path=str(tmp_path / "start.pth"), decoder=False, input_shape=(256, 192),

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from nets.deeplabv3_plus import DeepLab
+from helpers import new_deeplab
 from nets.deeplabv3_training import batch_size_lr, lr_at, make_optimizer, weights_init
 
 # --- learning rate --------------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def test_adam_takes_momentum_as_first_beta() -> None:
 
 
 def test_frozen_parameters_are_in_the_optimiser_and_stay() -> None:
-    model = DeepLab(3)
+    model = new_deeplab(3)
     model.freeze_backbone(True)
     frozen, free = model.backbone.features[0][0].weight, model.cls_conv.weight
     before = frozen.clone(), free.clone()
@@ -195,7 +195,7 @@ def test_orthogonal_rows() -> None:
 
 def test_weights_init_gain_and_whole_model() -> None:
     torch.manual_seed(0)
-    model = DeepLab(5)
+    model = new_deeplab(5)
     weights_init(model, "normal", init_gain=0.1)
     for module in model.modules():
         if isinstance(module, nn.Conv2d) and module.weight.numel() > 10_000:

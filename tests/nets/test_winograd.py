@@ -4,11 +4,11 @@ import copy
 
 import pytest
 import torch
-from helpers import COMPILES
+from helpers import COMPILES, new_deeplab
 from torch import nn
 
 from nets import winograd
-from nets.deeplabv3_plus import DeepLab, fold_batchnorm
+from nets.blocks import fold_batchnorm
 from nets.winograd import WinogradConv2d
 from utils.network.precision import Precision
 
@@ -32,7 +32,7 @@ def no_convolution_of_pytorch(monkeypatch):
 @pytest.mark.parametrize("batch", [1, 3])
 def test_it_and_its_gradients_are_pytorchs(size, batch, no_convolution_of_pytorch):
     torch.manual_seed(0)
-    conv = WinogradConv2d(5, 7)
+    conv = WinogradConv2d(5, 7, 3, padding=1)
     x, gradient = torch.randn(batch, 5, *size), torch.randn(batch, 7, *size)
     inputs, exact = x.clone(**CHANNELS_LAST).requires_grad_(), x.double().requires_grad_()
     weight, bias = (each.detach().double().requires_grad_() for each in (conv.weight, conv.bias))
@@ -47,7 +47,7 @@ def test_it_and_its_gradients_are_pytorchs(size, batch, no_convolution_of_pytorc
 
 
 def test_gradients_that_nobody_asks_for_are_not_computed():
-    conv = WinogradConv2d(3, 4).requires_grad_(False)
+    conv = WinogradConv2d(3, 4, 3, padding=1).requires_grad_(False)
     x = torch.randn(1, 3, 8, 8).contiguous(**CHANNELS_LAST).requires_grad_()
     conv(x).sum().backward()
     assert x.grad is not None and conv.weight.grad is None
@@ -61,17 +61,17 @@ def test_gradients_that_nobody_asks_for_are_not_computed():
     torch.rand(2, 5, 8, 8).bfloat16().contiguous(**CHANNELS_LAST)], ids=["channels first", "float64", "bfloat16"])
 def test_pytorch_does_what_else_there_is(x, no_convolution_of_pytorch):
     with pytest.raises(AssertionError, match="PyTorch's convolution"):
-        WinogradConv2d(5, 7)(x)
+        WinogradConv2d(5, 7, 3, padding=1)(x)
 
 
 def test_pytorch_does_it_within_autocast(no_convolution_of_pytorch):
     with torch.autocast("cpu", dtype=torch.bfloat16), pytest.raises(AssertionError, match="PyTorch's convolution"):
-        WinogradConv2d(5, 7)(torch.rand(2, 5, 8, 8).contiguous(**CHANNELS_LAST))
+        WinogradConv2d(5, 7, 3, padding=1)(torch.rand(2, 5, 8, 8).contiguous(**CHANNELS_LAST))
 
 
 def test_a_traced_network_takes_other_sizes_too():
     torch.manual_seed(0)
-    conv = WinogradConv2d(5, 7).requires_grad_(False)
+    conv = WinogradConv2d(5, 7, 3, padding=1).requires_grad_(False)
     traced = torch.jit.trace(conv, torch.randn(1, 5, 16, 16).contiguous(**CHANNELS_LAST))
     x = torch.randn(2, 5, 40, 24)
     torch.testing.assert_close(traced(x), conv(x))
@@ -80,7 +80,7 @@ def test_a_traced_network_takes_other_sizes_too():
 @COMPILES
 def test_pytorch_does_it_where_the_network_is_compiled(monkeypatch):
     torch.manual_seed(0)
-    conv, x = WinogradConv2d(5, 7), torch.randn(2, 5, 16, 12).contiguous(**CHANNELS_LAST)
+    conv, x = WinogradConv2d(5, 7, 3, padding=1), torch.randn(2, 5, 16, 12).contiguous(**CHANNELS_LAST)
     conv(x).square().sum().backward()
     expected = conv.weight.grad.clone()
     conv.zero_grad()
@@ -91,7 +91,7 @@ def test_pytorch_does_it_where_the_network_is_compiled(monkeypatch):
 
 def test_the_network_computes_and_learns_the_same_with_it():
     torch.manual_seed(0)
-    model = DeepLab(5, exact_upsampling=True).train()
+    model = new_deeplab(5, exact_upsampling=True).train()
     model.freeze_batchnorm(True)  # in the deep layers of small images its statistics multiply every rounding error
     for module in model.modules():
         if isinstance(module, nn.Dropout):
@@ -114,7 +114,7 @@ def test_the_network_computes_and_learns_the_same_with_it():
 def test_training_and_prediction_use_it(size, monkeypatch):
     calls, convolve = [], winograd._convolve
     monkeypatch.setattr(winograd, "_convolve", lambda *args: calls.append(args) or convolve(*args))
-    model, images = DeepLab(5, exact_upsampling=True), torch.randint(256, (2, *size, 3), dtype=torch.uint8)
+    model, images = new_deeplab(5, exact_upsampling=True), torch.randint(256, (2, *size, 3), dtype=torch.uint8)
     precision = Precision("cpu", torch.float32)
     precision.forward(model.to(**CHANNELS_LAST).train(), images).sum().backward()
     assert len(calls) == 4  # of the decoder: two convolutions, and the gradients of what they take

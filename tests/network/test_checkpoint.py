@@ -1,13 +1,14 @@
 """Checkpoints describe themselves, load safely, and say what is wrong when they do not fit."""
 
+import json
 import pickle
 
 import pytest
 import torch
 
+from helpers import checkpoint_of, new_deeplab
 from nets.community import to_community
-from nets.deeplabv3_plus import DeepLab
-from utils.network.checkpoint import build_model, load_backbone, load_checkpoint, load_weights, save_checkpoint
+from utils.network.checkpoint import load_backbone, load_checkpoint, load_weights, save_checkpoint
 from utils.utils import UserError
 
 NAMES = ["_background_", "Barcode", "Label"]
@@ -16,15 +17,11 @@ NAMES = ["_background_", "Barcode", "Label"]
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    return DeepLab(3).eval()
+    return new_deeplab(3).eval()
 
 
 def content(model, **changes):
-    return {
-        "model": model.state_dict(), "name_classes": NAMES, "colors": [[0, 0, 0], [128, 0, 0], [0, 128, 0]],
-        "backbone": "mobilenet", "downsample_factor": 16, "input_shape": [64, 48], "settings": {"fp16": True},
-        "epoch": 3, "best_miou": 0.5, **changes,
-    }
+    return checkpoint_of(model, [64, 48], **{"settings": {"fp16": True}, "epoch": 3, **changes})
 
 
 def test_round_trip_without_unpickling_code(model, tmp_path):
@@ -34,7 +31,7 @@ def test_round_trip_without_unpickling_code(model, tmp_path):
     assert plain["model_name"] == "deeplabv3_plus" and plain["name_classes"] == NAMES and plain["epoch"] == 3
     x = torch.rand(1, 3, 64, 48)
     with torch.inference_mode():
-        assert torch.equal(build_model(load_checkpoint(path))(x), model(x))
+        assert torch.equal(load_checkpoint(path).build()(x), model(x))
 
 
 def test_half_precision_storage_is_read_as_float32(model, tmp_path):
@@ -42,7 +39,7 @@ def test_half_precision_storage_is_read_as_float32(model, tmp_path):
     save_checkpoint(full, content(model))
     save_checkpoint(half, content(model), half=True)
     assert half.stat().st_size < 0.55 * full.stat().st_size
-    weights = load_checkpoint(half)["model"]
+    weights = load_checkpoint(half).model
     for name, value in model.state_dict().items():
         assert weights[name].dtype == value.dtype
         torch.testing.assert_close(weights[name], value, rtol=1e-3, atol=1e-6)
@@ -60,7 +57,7 @@ def test_an_interrupted_save_leaves_the_old_file(model, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint(path, content(model, epoch=4))
     monkeypatch.undo()
-    assert load_checkpoint(path)["epoch"] == 3 and list(tmp_path.iterdir()) == [path]
+    assert load_checkpoint(path).epoch == 3 and list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("file write failed")])
@@ -74,7 +71,7 @@ def test_a_full_disk_keeps_the_older_checkpoint(model, tmp_path, monkeypatch, er
     monkeypatch.setattr(torch, "save", fail)
     with pytest.raises(UserError, match="weights.pth cannot be written .*: check the folder and the free space"):
         save_checkpoint(path, content(model, epoch=4))
-    assert load_checkpoint(path)["epoch"] == 3 and list(tmp_path.iterdir()) == [path]
+    assert load_checkpoint(path).epoch == 3 and list(tmp_path.iterdir()) == [path]
 
 
 def test_bare_community_state_dict_needs_a_description(model, tmp_path):
@@ -84,10 +81,10 @@ def test_bare_community_state_dict_needs_a_description(model, tmp_path):
         with pytest.raises(UserError, match="bare state dict .* give name_classes and backbone"):
             load_checkpoint(path, **given)
     checkpoint = load_checkpoint(path, name_classes=NAMES, backbone="mobilenet")
-    assert checkpoint["downsample_factor"] == 16 and checkpoint["colors"][1] == [128, 0, 0]
+    assert checkpoint.downsample_factor == 16 and checkpoint.colors[1] == [128, 0, 0]
     x = torch.rand(1, 3, 64, 48)
     with torch.inference_mode():
-        assert torch.equal(build_model(checkpoint)(x), model(x))
+        assert torch.equal(checkpoint.build()(x), model(x))
 
 
 def test_arguments_that_contradict_the_checkpoint(model, tmp_path):
@@ -98,7 +95,7 @@ def test_arguments_that_contradict_the_checkpoint(model, tmp_path):
     with pytest.raises(UserError, match="trained with name_classes"):
         load_checkpoint(path, name_classes=["a", "b"])
     changed = load_checkpoint(path, input_shape=(96, 96), downsample_factor=8)
-    assert changed["input_shape"] == [96, 96] and changed["downsample_factor"] == 8
+    assert changed.input_shape == [96, 96] and changed.downsample_factor == 8
 
 
 def test_files_that_are_no_checkpoint(tmp_path):
@@ -123,7 +120,7 @@ def test_truncated_checkpoint(model, tmp_path):
 
 
 def test_mismatching_layers_are_named_or_reinitialised(model):
-    other = DeepLab(5)
+    other = new_deeplab(5)
     fresh = other.state_dict()["cls_conv.weight"].clone()
     with pytest.raises(UserError, match=r"do not fit 2 of \d+ .*cls_conv.weight, cls_conv.bias.*reinit_mismatched = True"):
         load_weights(other, model.state_dict(), reinit_mismatched=False)
@@ -134,7 +131,7 @@ def test_mismatching_layers_are_named_or_reinitialised(model):
 
 def test_backbone_file(model, tmp_path):
     path = tmp_path / "backbone.pth"
-    other = DeepLab(3)
+    other = new_deeplab(3)
     torch.save({**model.backbone.state_dict(), "classifier.1.weight": torch.ones(1)}, path)
     load_backbone(other.backbone, path)
     assert all(torch.equal(a, b) for a, b in zip(other.backbone.parameters(), model.backbone.parameters()))
@@ -144,3 +141,38 @@ def test_backbone_file(model, tmp_path):
     torch.save({"features.0.0.weight": torch.ones(1)}, path)
     with pytest.raises(UserError, match="backbone_path .* does not fit the backbone"):
         load_backbone(other.backbone, path)
+
+
+def test_files_from_before_the_options_had_a_key_of_their_own(model, tmp_path):
+    path = tmp_path / "old.pth"
+    torch.save({
+        "model": model.state_dict(), "name_classes": NAMES, "colors": [[0, 0, 0], [128, 0, 0], [0, 128, 0]],
+        "model_name": "deeplabv3_plus", "backbone": "mobilenet", "downsample_factor": 16, "input_shape": [64, 48],
+        "decoder": False, "exact_upsampling": True, "refine_objects": True, "settings": {}, "epoch": 3,
+        "best_miou": 0.5,
+    }, path)
+    checkpoint = load_checkpoint(path)
+    assert checkpoint.options == {"decoder": False, "exact_upsampling": True} and checkpoint.min_confidence == 0
+    network = checkpoint.build()
+    assert network.exact_upsampling and not network.decoder
+
+
+@pytest.mark.parametrize(("changes", "sentence"), [
+    ({"model_name": "u_net_of_mine"}, "model_name is u_net_of_mine: it has to be one of deeplabv3_plus"),
+    ({"backbone": "resnet"}, "backbone is resnet: it has to be one of mobilenet, xception"),
+    ({"options": {"decoder": True, "wings": True}}, "deeplabv3_plus has no option wings"),
+])
+def test_networks_that_there_are_none_of(model, tmp_path, changes, sentence):
+    path = tmp_path / "weights.pth"
+    save_checkpoint(path, content(model, **changes))
+    with pytest.raises(UserError, match=sentence):
+        load_checkpoint(path).build()
+
+
+def test_the_description_is_plain(model):
+    description = json.loads(json.dumps(content(model, options={"decoder": True}).description()))
+    assert description == {
+        "name_classes": NAMES, "colors": [[0, 0, 0], [200, 0, 0], [0, 0, 250]], "model_name": "deeplabv3_plus",
+        "backbone": "mobilenet", "downsample_factor": 16, "input_shape": [64, 48], "options": {"decoder": True},
+        "min_confidence": 0.0,
+    }

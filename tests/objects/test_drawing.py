@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from utils.objects import drawing
+from utils.objects import regions
 from utils.objects.boxes import object_boxes
-from utils.objects.drawing import Region, count_pixels, draw, find_regions
+from utils.objects.drawing import draw_mask
+from utils.objects.regions import Region, count_pixels, find_regions
 from utils.utils import UserError
 
 NAMES = ["_background_", "Barcode", "Label"]
@@ -16,7 +17,7 @@ COLORS = [(0, 0, 0), (128, 0, 0), (0, 128, 0)]
 
 @pytest.fixture(autouse=True)
 def narrow_bands(monkeypatch):
-    monkeypatch.setattr(drawing, "ROWS", 2)
+    monkeypatch.setattr(regions, "ROWS", 2)
 
 
 def sheet(dtype: type, value: int) -> tuple[np.ndarray, np.ndarray]:
@@ -28,7 +29,7 @@ def sheet(dtype: type, value: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_overlay_tints_objects_and_leaves_the_background():
     pixels, mask = sheet(np.uint8, 101)
-    picture = draw(pixels, mask, COLORS, 0)
+    picture = draw_mask(pixels, mask, COLORS, 0)
     assert (pixels == 101).all()
     assert (picture[mask == 0] == 101).all()
     assert picture[2, 1].tolist() == [114, 50, 50]  # halves of 101 + 128 and of 101 + 0, halves to the even number
@@ -37,7 +38,7 @@ def test_overlay_tints_objects_and_leaves_the_background():
 
 def test_overlay_in_sixteen_bits():
     pixels, mask = sheet(np.uint16, 1001)
-    picture = draw(pixels, mask, COLORS, 0)
+    picture = draw_mask(pixels, mask, COLORS, 0)
     assert picture.dtype == np.uint16 and (picture[mask == 0] == 1001).all()
     assert picture[2, 1].tolist() == [(1001 + 1) // 2 + 128 * 257 // 2 - 1, 500, 500]  # 16948.5 -> 16948; 500.5 -> 500
 
@@ -45,22 +46,22 @@ def test_overlay_in_sixteen_bits():
 def test_ignored_pixels_are_not_tinted():
     pixels, mask = sheet(np.uint8, 101)
     mask[:] = 255
-    np.testing.assert_array_equal(draw(pixels, mask, COLORS, 0), pixels)
+    np.testing.assert_array_equal(draw_mask(pixels, mask, COLORS, 0), pixels)
 
 
 def test_colour_mask_and_cut_out():
     pixels, mask = sheet(np.uint8, 90)
-    colours = draw(pixels, mask, COLORS, 1)
+    colours = draw_mask(pixels, mask, COLORS, 1)
     assert colours[0, 0].tolist() == [0, 0, 0]
     assert colours[3, 1].tolist() == [128, 0, 0]
     assert colours[4, 3].tolist() == [0, 128, 0]
-    cut = draw(pixels, mask, COLORS, 2)
+    cut = draw_mask(pixels, mask, COLORS, 2)
     assert (cut[mask == 0] == 0).all() and (cut[mask > 0] == 90).all()
 
 
 def test_unknown_mix_type():
     with pytest.raises(UserError, match="mix_type is 3: it has to be 0"):
-        draw(*sheet(np.uint8, 0), COLORS, 3)
+        draw_mask(*sheet(np.uint8, 0), COLORS, 3)
 
 
 def test_counts_include_absent_classes():
@@ -120,11 +121,11 @@ def test_pictures_of_a_whole_sheet(dtype):
     colors = np.array(COLORS, np.float64) * (np.iinfo(dtype).max // 255)
     shown = np.where(mask == 255, 0, mask)
     tinted = np.where(shown[..., None] > 0, np.rint(0.5 * pixels + 0.5 * colors[shown]), pixels)
-    np.testing.assert_array_equal(draw(pixels, mask, COLORS, 0), tinted)
-    np.testing.assert_array_equal(draw(pixels, mask, COLORS, 1), colors[shown])
-    np.testing.assert_array_equal(draw(pixels, mask, COLORS, 2), np.where(mask[..., None] > 0, pixels, 0))
+    np.testing.assert_array_equal(draw_mask(pixels, mask, COLORS, 0), tinted)
+    np.testing.assert_array_equal(draw_mask(pixels, mask, COLORS, 1), colors[shown])
+    np.testing.assert_array_equal(draw_mask(pixels, mask, COLORS, 2), np.where(mask[..., None] > 0, pixels, 0))
     np.testing.assert_array_equal(pixels, before)
-    assert draw(pixels, mask, COLORS, 0, in_place=True) is pixels
+    assert draw_mask(pixels, mask, COLORS, 0, in_place=True) is pixels
     np.testing.assert_array_equal(pixels, tinted)
 
 

@@ -11,7 +11,8 @@ from PIL import Image
 from helpers import make_dataset, sheet
 from utils.benchmark.training import naive_samples
 from utils.dataloader import SheetDataset, sheet_box
-from utils.files.images import read_image, read_mask, write_mask
+from utils.files.images import read_image
+from utils.files.masks import read_mask, write_mask
 from utils.files.voc import VocDataset
 from utils.network.letterbox import letterbox, letterbox_mask
 from utils.training import cache as cache_module

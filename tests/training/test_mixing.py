@@ -10,9 +10,8 @@ from utils import config
 from utils.dataloader import EpochSampler, SheetDataset, make_loader
 from utils.files.voc import VocDataset
 from utils.network.distributed import Processes
-from utils.training.mixing import Part, draw, draw_one, mix, times_an_epoch
-from utils.training.preflight import balanced_weights
-from utils.training.setup import training_files
+from utils.training.loss import balanced_weights
+from utils.training.mixing import Part, epoch_samples, mix, random_sheet, times_an_epoch, training_files
 from utils.utils import UserError
 
 
@@ -26,7 +25,7 @@ def test_parts_by_hand():
 
 def test_an_epoch_has_what_the_parts_say_and_each_sheet_comes_in_turn():
     parts = [Part(4, 4), Part(10, 3), Part(2, 5)]
-    samples = [draw(parts, epoch, seed=1) for epoch in range(10)]
+    samples = [epoch_samples(parts, epoch, seed=1) for epoch in range(10)]
     epochs = [numbers for _, numbers in (each.T for each in samples)]
     for numbers in epochs:
         own, second, third = numbers[:4], numbers[4:7], numbers[7:]
@@ -36,18 +35,18 @@ def test_an_epoch_has_what_the_parts_say_and_each_sheet_comes_in_turn():
     assert counts.tolist() == [10] * 4 + [3] * 10 + [25] * 2  # 10 epochs: each of the ten 3 times, of the two 25 times
     assert times_an_epoch(parts).tolist() == [1.0] * 4 + [0.3] * 10 + [2.5] * 2
     assert not np.array_equal(epochs[0][4:7], epochs[1][4:7])
-    assert np.array_equal(draw(parts, 3, seed=1), samples[3]) and not np.array_equal(draw(parts, 3, 2), samples[3])
+    assert np.array_equal(epoch_samples(parts, 3, seed=1), samples[3]) and not np.array_equal(epoch_samples(parts, 3, 2), samples[3])
     assert len({tuple(sample) for sample in np.concatenate(samples).tolist()}) == 120  # no view comes twice
 
 
 def test_a_data_set_alone_is_passed_once_an_epoch():
-    passes, numbers = draw([Part(6, 6)], 3, seed=1).T
+    passes, numbers = epoch_samples([Part(6, 6)], 3, seed=1).T
     assert passes.tolist() == [3] * 6 and sorted(numbers) == list(range(6))
 
 
 def test_one_sheet_is_of_a_part_as_often_as_an_epoch_has_it():
     parts, rng = [Part(2, 2), Part(100, 6)], np.random.default_rng(0)
-    counts = np.bincount([draw_one(parts, rng) for _ in range(4000)], minlength=102)
+    counts = np.bincount([random_sheet(parts, rng) for _ in range(4000)], minlength=102)
     assert abs(counts[:2].sum() / 4000 - 0.25) < 0.03 and counts[:2].min() > 400
     assert (counts[2:] > 0).all()
 
@@ -58,7 +57,7 @@ def test_every_process_trains_on_the_whole_epoch():
         sampler = EpochSampler(parts, True, seed=1, rank=rank, world_size=2)
         sampler.epoch = 4
         seen += sampler
-    assert sorted(seen) == sorted(map(tuple, draw(parts, 4, 1)))
+    assert sorted(seen) == sorted(map(tuple, epoch_samples(parts, 4, 1)))
 
 
 @pytest.fixture
@@ -85,7 +84,7 @@ def test_files_of_several_data_sets(both):
 
 def test_a_run_says_what_it_trains_on_and_counts_pixels_alike(both, monkeypatch, capsys):
     counted = []
-    monkeypatch.setattr("utils.training.setup.balanced_weights", lambda pixels: counted.append(pixels) or (1.0,) * 5)
+    monkeypatch.setattr("utils.training.loss.balanced_weights", lambda pixels: counted.append(pixels) or (1.0,) * 5)
     assert train.main(settings(both, cls_weights="auto")) == 0
     assert "2 samples an epoch of 2 sheets and 3 of 5 of drawn to train on, 1 to validate on" in capsys.readouterr().out
     (pixels,) = counted

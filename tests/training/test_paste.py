@@ -5,8 +5,9 @@ import pytest
 from scipy import ndimage
 
 from helpers import sheet
+from utils.objects.separation import separate_objects
 from utils.training import paste
-from utils.training.paste import paste_objects, separate_objects
+from utils.training.paste import paste_objects
 from utils.utils import GAP
 
 COLOUR = np.array([10, 200, 30], np.uint8)

@@ -6,7 +6,8 @@ from PIL import Image
 
 from helpers import make_dataset, sheet
 from utils.files.voc import VocDataset
-from utils.training.preflight import balanced_weights, preflight
+from utils.training.loss import balanced_weights
+from utils.training.preflight import preflight
 from utils.utils import UserError
 
 

@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from utils.files.images import write_mask
+from utils.files.masks import write_mask
 from utils.files.voc import VocDataset
 from utils.memory import keep_freed_memory
 from utils.network.letterbox import Placement

@@ -16,20 +16,21 @@ import torch.nn.functional as F
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from nets.deeplabv3_plus import DeepLab
 from nets.deeplabv3_training import make_optimizer
+from nets.models import build_model
 from utils import config
 from utils.benchmark.tools import timed
-from utils.dataloader import (
-    ASPECT_JITTER, BLUR, DEGREES, FLIP, HUE, ROTATE, SATURATION, VALUE, SheetDataset, make_loader, sheet_box,
-)
+from utils.dataloader import SheetDataset, make_loader, sheet_box
 from utils.files.voc import VocDataset
 from utils.network.distributed import Processes
 from utils.network.letterbox import GREY
 from utils.network.precision import choose_precision
+from utils.training.augmentation import ASPECT_JITTER, BLUR, DEGREES, FLIP, HUE, ROTATE, SATURATION, VALUE
 from utils.training.cache import SheetCache
+from utils.training.loss import make_loss
 from utils.training.preflight import preflight
-from utils.training.setup import learning_rate, make_loss, start_model
+from utils.training.schedule import learning_rate
+from utils.training.start import start_model
 from utils.utils import IGNORE, pick_device
 from utils.utils_fit import Updates, run_epoch
 
@@ -115,7 +116,7 @@ def usual_step_seconds(s: config.Settings, batch: int) -> list[float]:
     """Seconds of a bare step of the usual code: float32, channels first, Adam unfused, logits copied for the losses."""
     t, device = config.read(TRAIN), pick_device(s.device)
     classes = len(t.name_classes)
-    model = DeepLab(classes, downsample_factor=t.downsample_factor).to(device).train()
+    model = build_model(t.model_name, classes, t.backbone, t.downsample_factor).to(device).train()
     optimizer = torch.optim.Adam(model.parameters(), fused=False)
     images = torch.rand(batch, 3, *s.input_shape, device=device)
     masks = torch.randint(0, classes, (batch * s.input_shape[0] * s.input_shape[1],), device=device)

@@ -1,4 +1,4 @@
-"""Images and masks read from and written to files, with what an overlay keeps of its input.
+"""Images read from and written to files, with what an overlay keeps of its input.
 
 Pillow reads 8-bit images: it reports truncated files and knows every colour kind. OpenCV decodes 16-bit images, of
 which Pillow keeps only the upper byte. Files are opened in Python, never by OpenCV, so that any path works on Windows.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,10 +19,9 @@ import numpy as np
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import get_sampling
-from zlib_ng import zlib_ng
 
-from utils.files.encode import PNG_SIGNATURE, png_chunk, png_chunks, write_jpeg, write_png, write_tiff
-from utils.utils import UserError, atomic_path, voc_palette
+from utils.files.encode import png_chunk, png_chunks, write_jpeg, write_png, write_tiff
+from utils.utils import UserError, atomic_path
 
 MAX_PIXELS: int = 700_000_000  # larger is refused; 16-bit RGB of this size still fits the 4 GB of a TIFF
 warnings.filterwarnings("ignore", "Corrupt EXIF data", module="PIL")  # such files are read, and the damage not kept
@@ -59,21 +58,19 @@ def read_picture(path: str | Path) -> tuple[np.ndarray, Kept]:
     file with several pages, the first. Raises UserError, naming the file, when it is missing, empty, truncated, larger
     than MAX_PIXELS, no JPEG, PNG or TIFF, or has pixels of another kind (floating point, 32 bits, Lab).
     """
-    with _reading(path), Image.open(path, formats=FORMATS) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise Image.DecompressionBombError
+    with opened(path) as image:
         # Pillow and OpenCV turn a TIFF upright themselves.
         orientation = 1 if image.format == "TIFF" else _exif(image).get(ORIENTATION, 1)
         kept = _kept(image, path)
-        if _bits(image, path) == 16 and image.mode in MODES_16BIT:
+        if bits_per_channel(image, path) == 16 and image.mode in MODES_16BIT:
             pixels = _decode_16bit(image, path)
-        elif _bits(image, path) <= 16 and image.mode in MODES_8BIT:
+        elif bits_per_channel(image, path) <= 16 and image.mode in MODES_8BIT:
             pixels = _decode_jpeg(path) if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L") else None
             if pixels is None:
                 pixels = pillow_to_rgb(image)
         else:
             raise UserError(
-                f"{path} has pixels of the kind {image.mode} with {_bits(image, path)} bits: "
+                f"{path} has pixels of the kind {image.mode} with {bits_per_channel(image, path)} bits: "
                 "save it as RGB or greyscale with 8 or 16 bits."
             )
     return _upright(pixels, orientation), kept
@@ -103,49 +100,21 @@ def write_picture(path: str | Path, pixels: np.ndarray, kept: Kept) -> None:
     older `path` then stays.
     """
     write = {"JPEG": write_jpeg, "PNG": write_png, "TIFF": write_tiff}[kept.format]
-    with _writing(path), atomic_path(path) as temporary, open(temporary, "wb") as file:
+    with writing(path), atomic_path(path) as temporary, open(temporary, "wb") as file:
         write(file, pixels, kept.options)
 
 
-def read_mask(path: str | Path) -> np.ndarray:
-    """The class indices in a palette or 8-bit greyscale PNG, uint8 (H, W).
-
-    Raises UserError with the mend for any other kind of file, and like `read_picture`.
-    """
-    with _reading(path), Image.open(path, formats=FORMATS) as image:
+@contextmanager
+def opened(path: str | Path) -> Iterator[Image.Image]:
+    """The image in a file, not yet decoded. Raises UserError like `reading`, and for more pixels than MAX_PIXELS."""
+    with reading(path), Image.open(path, formats=FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:
             raise Image.DecompressionBombError
-        if image.format != "PNG":
-            raise UserError(f"{path} is a {image.format} file: a mask has to be an 8-bit palette PNG.")
-        if image.mode == "P" or (image.mode == "L" and _bits(image, path) == 8):
-            pixels = _inflate(path, image.height, image.width)
-            return np.array(image) if pixels is None else pixels
-        if image.mode in ("RGB", "RGBA") and _bits(image, path) == 8:
-            raise UserError(f"{path} is a 24-bit colour image and no mask: convert it with convert_labelled.py.")
-        raise UserError(
-            f"{path} is a PNG of the kind {image.mode} with {_bits(image, path)} bits: a mask has to be an 8-bit "
-            "palette or 8-bit greyscale PNG whose pixel value is the class index."
-        )
-
-
-def write_mask(path: str | Path, mask: np.ndarray, colors: Sequence[Sequence[int]] | None = None) -> None:
-    """Writes `mask`, uint8 (H, W), as an 8-bit palette PNG whose pixel value is the class index.
-
-    `colors`: (R, G, B) of the first classes; the VOC palette for the others, or all.
-    """
-    assert mask.dtype == np.uint8 and mask.ndim == 2, (mask.dtype, mask.shape)
-    palette = voc_palette()
-    if colors is not None:
-        palette[:len(colors)] = colors
-    image = Image.fromarray(mask)
-    image.putpalette(palette.tobytes())
-    with _writing(path), atomic_path(path) as temporary:
-        # Run lengths alone: for such pictures smaller than the default strategy's file, in half of its time.
-        image.save(temporary, format="PNG", compress_level=1, compress_type=zlib.Z_RLE)
+        yield image
 
 
 @contextmanager
-def _reading(path: str | Path) -> Iterator[None]:
+def reading(path: str | Path) -> Iterator[None]:
     """Turns what Pillow raises for bad files into one sentence."""
     try:
         yield
@@ -167,7 +136,7 @@ def _reading(path: str | Path) -> Iterator[None]:
 
 
 @contextmanager
-def _writing(path: str | Path) -> Iterator[None]:
+def writing(path: str | Path) -> Iterator[None]:
     """Turns what can go wrong with a file to be written into one sentence."""
     try:
         yield
@@ -175,7 +144,7 @@ def _writing(path: str | Path) -> Iterator[None]:
         raise UserError(f"{path} cannot be written ({error}): check the folder and the free space.") from error
 
 
-def _bits(image: Image.Image, path: str | Path) -> int:
+def bits_per_channel(image: Image.Image, path: str | Path) -> int:
     """Bits a channel in the file; Pillow's mode does not tell them."""
     if image.format == "TIFF":
         return max(image.tag_v2.get(258, (1,)))
@@ -201,28 +170,6 @@ def _decode_jpeg(path: str | Path) -> np.ndarray | None:
         return simplejpeg.decode_jpeg(Path(path).read_bytes(), "RGB")
     except ValueError:
         return None
-
-
-def _inflate(path: str | Path, height: int, width: int) -> np.ndarray | None:
-    """uint8 (height, width) as stored in a PNG with 8 bits a pixel and rows that are not filtered, as masks mostly are.
-
-    A quarter of Pillow's time, which inflates a row at a time. None for any other PNG and when anything in the file is
-    damaged: Pillow reads it, or tells what.
-    """
-    data, parts, start = Path(path).read_bytes(), [], len(PNG_SIGNATURE)
-    bits, interlaced = data[24], data[28]
-    while (kind := data[start + 4:start + 8]) not in (b"IEND", b""):
-        end = start + 8 + int.from_bytes(data[start:start + 4], "big")
-        parts += [data[start + 8:end]] if kind == b"IDAT" else []
-        start = end + 4  # the checksum of the chunk; the stream has its own
-    if bits != 8 or interlaced:
-        return None
-    try:
-        rows = np.frombuffer(zlib_ng.decompress(b"".join(parts), bufsize=height * (width + 1)), np.uint8)
-        rows = rows.reshape(height, width + 1)  # the filter of each row, its pixels
-    except (zlib_ng.error, ValueError):
-        return None
-    return None if rows[:, 0].any() else rows[:, 1:].copy()
 
 
 def _decode_16bit(image: Image.Image, path: str | Path) -> np.ndarray:

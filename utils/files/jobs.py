@@ -1,17 +1,21 @@
-"""Many files, one after the other: a bad one is named, skipped and counted."""
+"""Many files, one after the other or in threads: a bad one is named, skipped and counted."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import cv2
+import torch
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from utils.utils import UserError, list_files
 
-T = TypeVar("T")
+T, Item, Result = TypeVar("T"), TypeVar("Item"), TypeVar("Result")
 
 
 class Job(NamedTuple):
@@ -67,3 +71,24 @@ def run_jobs(jobs: Sequence[Job], title: str) -> int:
             warn(f"{job.source} cannot be converted to {job.output} ({error}): check the folder and the free space.")
             failed += 1
     return failed
+
+
+def in_threads(work: Callable[[Item], Result], items: Sequence[Item], num_workers: int) -> Iterator[Result]:
+    """work(item) of each item, in their order, by up to `num_workers` threads: no more than there are CPU threads.
+
+    Decoding, the network and encoding do without Python's lock, so the threads overlap. NumPy's matrices are those of
+    tiles: its own threads would only take the cores from the others. Ends early (Ctrl-C, an error) by finishing the
+    items in work and starting no other.
+    """
+    threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
+    num_workers = max(min(num_workers, threads), 1)
+    torch.set_num_threads(max(threads // num_workers, 1))
+    cv2.setNumThreads(max(cv2_threads // num_workers, 1))
+    pool = ThreadPoolExecutor(num_workers)
+    try:
+        with threadpool_limits(1, user_api="blas"):
+            yield from pool.map(work, items)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(cv2_threads)

@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from utils.config import Settings
-from utils.files.images import read_image, read_mask, write_mask
+from utils.files.images import read_image
 from utils.files.jobs import Job, find_files, read_each, warn
-from utils.labels.formats import (
-    CocoLabels, VocLabels, coco_objects, coco_stem, nearest_classes, paint_objects, read_coco, read_voc, read_yolo,
-    yolo_lines,
-)
+from utils.files.masks import read_mask, require_known_values, value_counts, write_mask
+from utils.labels.coco import CocoLabels, coco_objects, coco_stem, read_coco
+from utils.labels.colours import nearest_classes
 from utils.labels.labelme import write_labelme
+from utils.labels.marked import paint_objects
 from utils.labels.names import IGNORE_NAMES, label_values, require_known
 from utils.labels.polygons import outlines
+from utils.labels.voc_xml import VocLabels, read_voc
+from utils.labels.yolo import read_yolo, yolo_lines
 from utils.utils import IGNORE, IMAGE_SUFFIXES, UserError, atomic_path, find_images
 
 Plan = tuple[list[Job], int]  # the jobs, and how many files could not be read
@@ -177,10 +179,5 @@ def _image_finder(settings: Settings) -> Callable[[Path], Path]:
 def _read_known_mask(path: Path, settings: Settings) -> np.ndarray:
     """The mask in a file. Raises UserError when it holds values that are neither a class nor IGNORE."""
     mask = read_mask(path)
-    odd = [value for value in np.unique(mask) if len(settings.name_classes) <= value != IGNORE]
-    if odd:
-        raise UserError(
-            f"{path} has the values {', '.join(map(str, odd[:8]))}: allowed are 0 to {len(settings.name_classes) - 1} "
-            f"and {IGNORE}; check name_classes."
-        )
+    require_known_values(path, value_counts(mask), len(settings.name_classes))
     return mask

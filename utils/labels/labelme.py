@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from utils.labels.polygons import Outline, fill_polygon, rectangle
-from utils.training.paste import between_objects
+from utils.objects.separation import between_objects
 from utils.utils import IGNORE, UserError, atomic_path, find_images
 
 WITHIN = 0.9  # share of its pixels from which an object lies in another one

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
-from utils.files.images import read_mask
+from utils.files.masks import read_mask, require_known_values, value_counts
 from utils.utils import IGNORE, UserError
 
 SPLITS = ("train", "val", "test")
@@ -130,20 +129,14 @@ class Survey(NamedTuple):
 
 def survey_masks(masks: Mapping[str, Path], name_classes: Sequence[str]) -> Survey:
     """The counts of every mask (stem -> file) and a sentence for each that is not 8-bit or has odd values."""
-    found: dict[str, list[int]] = {}
+    found: dict[str, np.ndarray] = {}
     problems = []
     for stem, path in tqdm(masks.items(), "Check masks", unit="mask"):
         try:
-            found[stem] = Image.fromarray(read_mask(path)).histogram()
+            found[stem] = value_counts(read_mask(path))
+            require_known_values(path, found[stem], len(name_classes))
         except UserError as error:
             problems.append(str(error))
-            continue
-        odd = [value for value, count in enumerate(found[stem]) if count and len(name_classes) <= value != IGNORE]
-        if odd:
-            problems.append(
-                f"{path} has the values {', '.join(map(str, odd[:8]))}{' ...' if len(odd) > 8 else ''}: allowed are 0 "
-                f"to {len(name_classes) - 1} and {IGNORE}; check name_classes or mend it with convert_labelled.py."
-            )
     return Survey(list(found), np.array(list(found.values()), np.int64).reshape(-1, 256), problems)
 
 

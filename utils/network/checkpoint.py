@@ -1,52 +1,88 @@
 """Checkpoints that describe themselves, and bare state dicts in the community's layout.
 
-A checkpoint is a dict of plain Python types and tensors, readable with `torch.load(weights_only=True)`:
-
-    model             state dict of the network
-    name_classes      list of str, background first
-    colors            list of [R, G, B], one for each class
-    model_name        "deeplabv3_plus"
-    backbone          "mobilenet" or "xception"
-    downsample_factor 8 or 16
-    decoder           optional, False: DeepLabv3, without a decoder
-    exact_upsampling  optional, True: features are upsampled to where they lie, see nets/deeplabv3_plus.py
-    input_shape       [height, width]
-    min_confidence    optional, 0 to 1: less sure objects are left out of predictions; 0 keeps all
-    refine_objects    optional, True: predicted objects are parted and joined as utils/objects/confidence.py says
-    settings          the constants of the run that made it
-    epoch             epochs completed
-    best_miou         best validation mIoU so far, NaN before the first evaluation
-    training          optional: what `resume` needs (optimiser, scaler, curves)
+A checkpoint file is a dict of plain Python types and tensors, readable with `torch.load(weights_only=True)`. Its keys
+are the fields of `Checkpoint`, which is the only place that spells them.
 """
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from nets.blocks import SegmentationNetwork
 from nets.community import from_community, is_community
-from nets.deeplabv3_plus import DeepLab
+from nets.models import build_model
 from utils.utils import UserError, atomic_path, default_colors
 
-MODEL_NAME = "deeplabv3_plus"
-DESCRIPTION = ("name_classes", "backbone", "downsample_factor", "input_shape")
+DEFAULT_MODEL = "deeplabv3_plus"  # what a bare state dict in the community's layout is
+OLD_OPTIONS = ("decoder", "exact_upsampling")  # keys of their own in files from before there was `options`
 
 
-def save_checkpoint(path: str | Path, content: Mapping[str, Any], half: bool = False) -> None:
-    """Writes `content` (see the module's docstring) to `path` under a temporary name, then renames it.
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint file holds. Old files lack some of the fields that have a default."""
+
+    model: Mapping[str, torch.Tensor] = field(repr=False)  # state dict of the network
+    name_classes: list[str]                                # background first
+    colors: list[list[int]]                                # [R, G, B], 0 to 255, of each class
+    model_name: str                                        # this and the next: see the table in nets/models.py
+    backbone: str
+    downsample_factor: int
+    input_shape: list[int]                                 # [height, width] to predict with
+    options: dict[str, bool] = field(default_factory=dict)  # what else the network takes, see nets/models.py
+    min_confidence: float = 0.0     # 0 to 1: objects below are left out of predictions; 0 keeps all
+    settings: dict[str, Any] = field(default_factory=dict, repr=False)  # the constants of the run that made it
+    epoch: int = 0                  # epochs completed
+    best_miou: float = math.nan     # best validation mIoU so far, NaN before the first evaluation
+    training: dict[str, Any] | None = field(default=None, repr=False)  # what `resume` needs: optimiser, scaler, curves
+
+    @classmethod
+    def of_run(cls, constants: Mapping[str, Any], **fields_of_its_own: Any) -> Checkpoint:
+        """The description of a run with these constants of train.py, so far as they have the names of fields."""
+        colors = [list(color) for color in default_colors(len(constants["name_classes"]))]
+        known = {name: plain(value) for name, value in constants.items() if name in NAMES}
+        return cls(**{"model": {}, "colors": colors, "settings": dict(constants), **known, **fields_of_its_own})
+
+    def description(self) -> dict[str, Any]:
+        """What the network is and how to predict with it, in plain types: all but weights, settings and progress."""
+        left_out = ("model", "settings", "epoch", "best_miou", "training")
+        return {name: getattr(self, name) for name in NAMES if name not in left_out}
+
+    def build(self) -> SegmentationNetwork:
+        """The network with its weights, on the CPU, in evaluation mode.
+
+        Raises UserError for a network, backbone or downsample_factor that there is none of, or weights of another.
+        """
+        try:
+            model = build_model(
+                self.model_name, len(self.name_classes), self.backbone, self.downsample_factor, **self.options)
+        except ValueError as error:
+            raise UserError(str(error), 2) from error
+        load_weights(model, self.model, reinit_mismatched=False)
+        return model.eval()
+
+
+NAMES = [each.name for each in fields(Checkpoint)]
+REQUIRED = {each.name for each in fields(Checkpoint) if each.default is each.default_factory is MISSING}
+
+
+def save_checkpoint(path: str | Path, checkpoint: Checkpoint, half: bool = False) -> None:
+    """Writes `checkpoint` to `path` under a temporary name, then renames it.
 
     half: store the weights in half precision, which halves the file; they are read back as float32.
     Raises UserError when the file cannot be written; an older one then stays.
     """
-    content = dict(content, model_name=MODEL_NAME)
+    content = {name: value for name in NAMES if (value := getattr(checkpoint, name)) is not None}
     if half:
         content["model"] = {
-            name: value.half() if value.is_floating_point() else value for name, value in content["model"].items()
+            name: value.half() if value.is_floating_point() else value for name, value in checkpoint.model.items()
         }
     try:
         with atomic_path(path) as temporary:
@@ -62,31 +98,40 @@ def load_checkpoint(
     backbone: str | None = None,
     downsample_factor: int | None = None,
     input_shape: tuple[int, int] | None = None,
-) -> dict[str, Any]:
-    """The checkpoint at `path` on the CPU, weights in float32, with all keys of the module's docstring.
+) -> Checkpoint:
+    """The checkpoint at `path` on the CPU, weights in float32.
 
     The other arguments describe a bare state dict in the community's layout, which needs `name_classes` and
     `backbone` (downsample_factor 16 and input_shape (512, 512) unless given). A checkpoint of this project describes
     itself: there only `downsample_factor` and `input_shape` may differ from it, since the same weights fit any, and
     then they replace its own.
 
-    Raises UserError when the file is missing, unreadable, no DeepLabv3+ checkpoint, or described otherwise.
+    Raises UserError when the file is missing, unreadable, no checkpoint of these networks, or described otherwise.
     """
     content = read_torch_file(path)
     weights = weights_in(content, path)
-    given = dict(zip(DESCRIPTION, (name_classes, backbone, downsample_factor, input_shape)))
-    if not is_checkpoint(content):
-        content = _describe_bare(path, given)
-    for key in ("name_classes", "backbone"):
-        if given[key] is not None and _plain(given[key]) != content[key]:
+    if is_checkpoint(content):
+        options = {name: content[name] for name in OLD_OPTIONS if name in content}
+        known = {name: content[name] for name in NAMES if name in content}
+        checkpoint = Checkpoint(**{"options": options, **known, "model": weights})
+    elif name_classes is None or backbone is None:
+        raise UserError(f"{path} is a bare state dict that does not say what it is: give name_classes and backbone.")
+    else:
+        checkpoint = Checkpoint.of_run(
+            {"name_classes": name_classes, "backbone": backbone}, model=weights, model_name=DEFAULT_MODEL,
+            downsample_factor=16, input_shape=[512, 512], settings={},
+        )
+    for name, given in (("name_classes", name_classes), ("backbone", backbone)):
+        if given is not None and plain(given) != getattr(checkpoint, name):
             raise UserError(
-                f"{path} was trained with {key} {content[key]} and {_plain(given[key])} was asked for: "
+                f"{path} was trained with {name} {getattr(checkpoint, name)} and {plain(given)} was asked for: "
                 "set the same, or None in predict.py, where the checkpoint describes itself."
             )
-    for key in ("downsample_factor", "input_shape"):
-        if given[key] is not None:
-            content[key] = _plain(given[key])
-    return {**content, "model": weights}
+    return replace(
+        checkpoint,
+        downsample_factor=downsample_factor or checkpoint.downsample_factor,
+        input_shape=plain(input_shape or checkpoint.input_shape),
+    )
 
 
 def weights_in(content: Any, path: str | Path) -> dict[str, torch.Tensor]:
@@ -105,7 +150,7 @@ def weights_in(content: Any, path: str | Path) -> dict[str, torch.Tensor]:
 
 def is_checkpoint(content: Any) -> bool:
     """Whether `content` is a checkpoint that describes itself."""
-    return isinstance(content, dict) and {"model", "model_name", *DESCRIPTION} <= content.keys()
+    return isinstance(content, dict) and REQUIRED <= content.keys()
 
 
 def read_torch_file(path: str | Path) -> Any:
@@ -119,25 +164,6 @@ def read_torch_file(path: str | Path) -> Any:
         raise UserError(f"{path} does not exist: give the path of a checkpoint (.pth).") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise UserError(f"{path} cannot be read as a checkpoint ({type(error).__name__}): copy it again.") from error
-
-
-def build_model(checkpoint: Mapping[str, Any]) -> DeepLab:
-    """The network of a loaded checkpoint with its weights, on the CPU, in evaluation mode.
-
-    Raises UserError for a backbone or downsample_factor that does not exist, or weights of another network.
-    """
-    try:
-        model = DeepLab(
-            num_classes=len(checkpoint["name_classes"]),
-            backbone=checkpoint["backbone"],
-            downsample_factor=checkpoint["downsample_factor"],
-            decoder=checkpoint.get("decoder", True),
-            exact_upsampling=checkpoint.get("exact_upsampling", False),
-        )
-    except ValueError as error:
-        raise UserError(str(error), 2) from error
-    load_weights(model, checkpoint["model"], reinit_mismatched=False)
-    return model.eval()
 
 
 def load_weights(model: nn.Module, state_dict: Mapping[str, torch.Tensor], reinit_mismatched: bool) -> list[str]:
@@ -174,24 +200,9 @@ def load_backbone(backbone: nn.Module, path: str | Path) -> None:
     backbone.load_state_dict({name: state_dict[name] for name in own})
 
 
-def _describe_bare(path: str | Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    if given["name_classes"] is None or given["backbone"] is None:
-        raise UserError(f"{path} is a bare state dict that does not say what it is: give name_classes and backbone.")
-    return {
-        "name_classes": list(given["name_classes"]),
-        "colors": [list(color) for color in default_colors(len(given["name_classes"]))],
-        "model_name": MODEL_NAME,
-        "backbone": given["backbone"],
-        "downsample_factor": given["downsample_factor"] or 16,
-        "input_shape": list(given["input_shape"] or (512, 512)),
-        "settings": {},
-        "epoch": 0,
-        "best_miou": float("nan"),
-    }
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, (tuple, list)) else value
+def plain(value: Any) -> Any:
+    """`value`, a tuple as a list: what a file gives back."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _shorten(names: Sequence[str], most: int = 6) -> str:

@@ -1,35 +1,19 @@
-"""Pictures, counts and regions of a mask; nothing here makes a float copy of the whole sheet."""
+"""Pictures of a mask; nothing here makes a float copy of the whole sheet."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from utils.objects.boxes import object_boxes
-from utils.scoring.objects import MIN_AREA
 from utils.utils import UserError
 
 STRENGTH: float = 0.5  # share of the class colour in a tinted pixel: what is written on a label stays readable
-ROWS: int = 512  # rows worked on at a time
 
 
-class Region(NamedTuple):
-    """One 8-connected component of a class; lengths in pixels, positions as (row, column)."""
-
-    name: str
-    index: int  # of the class
-    top: int
-    left: int
-    height: int
-    width: int
-    area: int
-    centroid: tuple[float, float]
-
-
-def draw(
+def draw_mask(
     pixels: np.ndarray, mask: np.ndarray, colors: Sequence[Sequence[int]], mix_type: int, in_place: bool = False
 ) -> np.ndarray:
     """A picture of `mask`, (H, W, 3) RGB in the type of `pixels`, which stays as it is unless `in_place`.
@@ -62,36 +46,6 @@ def draw(
         for box in object_boxes(mask):
             _put(picture[box], pixels[box], mask[box] > 0)
     return picture
-
-
-def count_pixels(mask: np.ndarray, name_classes: Sequence[str]) -> dict[str, int]:
-    """How many pixels of `mask`, uint8 (H, W), each class has; classes that are absent too."""
-    counts = np.zeros(256, np.int64)
-    for rows, columns in object_boxes(mask):
-        for top in range(rows.start, rows.stop, ROWS):
-            counts += np.bincount(mask[top:min(top + ROWS, rows.stop), columns].ravel(), minlength=256)
-    counts[0] = mask.size - counts[1:].sum()
-    return {name: int(count) for name, count in zip(name_classes, counts)}
-
-
-def find_regions(mask: np.ndarray, name_classes: Sequence[str], min_area: float = MIN_AREA) -> list[Region]:
-    """The objects in `mask`, uint8 (H, W), by class and then from top to bottom; the background is none.
-
-    Objects of one class that touch, be it by a corner, are one region. Smaller ones than `min_area`, a share of the
-    sheet, are left out as specks.
-    """
-    regions = []
-    for box in object_boxes(mask):
-        y, x = (side.start for side in box)
-        for index, name in enumerate(name_classes[1:], start=1):
-            inside = mask[box] == index
-            if not inside.any():
-                continue
-            _, _, stats, centroids = cv2.connectedComponentsWithStats(inside.view(np.uint8), connectivity=8)
-            for (left, top, width, height, area), (column, row) in zip(stats[1:].tolist(), centroids[1:].tolist()):
-                if area >= min_area * mask.size:
-                    regions.append(Region(name, index, y + top, x + left, height, width, area, (y + row, x + column)))
-    return sorted(regions, key=lambda region: region[1:4])  # index, top, left
 
 
 def _look_up(table: np.ndarray, values: np.ndarray) -> np.ndarray:

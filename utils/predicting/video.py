@@ -18,11 +18,11 @@ ESC = 27
 
 
 def annotate_video(
-    source: str | int, save_path: str, draw: Callable[[np.ndarray], np.ndarray], *, fps: float = 0.0, show: bool = False
+    source: str | int, save_path: str, annotate: Callable[[np.ndarray], np.ndarray], *, fps: float = 0.0, show: bool = False
 ) -> int:
     """How many frames of `source` were drawn on, shown in a window (`show`) and saved (unless `save_path` is "").
 
-    source: a video file, or the number of a camera. draw: uint8 RGB (H, W, 3) to the same. fps: of the saved video,
+    source: a video file, or the number of a camera. annotate: uint8 RGB (H, W, 3) to the same. fps: of the saved video,
     0 for the source's own (25 where it does not tell). q or Esc in the window ends it early. Sound is not kept; the
     codecs cut an odd width or height by one pixel.
     Raises UserError when the source cannot be opened or read, the video cannot be written, or OpenCV has no windows.
@@ -45,7 +45,7 @@ def annotate_video(
         with ExitStack() as stack:
             writer = None
             for frame in tqdm(_frames(capture), total=total, unit=" frames"):
-                picture = cv2.cvtColor(draw(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)), cv2.COLOR_RGB2BGR)
+                picture = cv2.cvtColor(annotate(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)), cv2.COLOR_RGB2BGR)
                 if save_path and writer is None:
                     writer = _writer(stack.enter_context(atomic_path(save_path)), fps, picture)
                     stack.callback(writer.release)  # before the file is renamed

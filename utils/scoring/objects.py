@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 
 from utils.objects.boxes import object_boxes
+from utils.objects.regions import MIN_AREA
 from utils.utils import IGNORE
 from utils.utils_metrics import percent
 
 MATCH_IOU = 0.5  # above it at most one prediction can match an object (Kirillov et al. 2019, arXiv 1801.00868)
-MIN_AREA = 0.0002  # share of the sheet; the smallest objects on real sheets (barcodes) take about 0.0016
 TOLERANCE = 0.002  # share of the sheet's diagonal: about what a hand-drawn outline of a label is good to
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from utils.files.tables import csv_file, write_text
-from utils.scoring.objects import MATCH_IOU, MIN_AREA, TOLERANCE, ObjectCounts, count_objects, no_objects, objects_table
+from utils.objects.regions import MIN_AREA
+from utils.scoring.objects import MATCH_IOU, TOLERANCE, ObjectCounts, count_objects, no_objects, objects_table
 from utils.scoring.plots import plot_bars, plot_confusion
 from utils.utils_metrics import Scores, confusion_matrix, markdown_table, percent, scores
 

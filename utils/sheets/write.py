@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from utils.files.images import write_mask
+from utils.files.masks import write_mask
 from utils.labels.labelme import write_labelme
 from utils.labels.polygons import Outline, fill_polygon
 from utils.sheets.drawing.draw import Shape

@@ -18,8 +18,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from utils.files.images import MAX_PIXELS, ORIENTATION, read_image, read_mask
+from utils.files.images import MAX_PIXELS, ORIENTATION, read_image
 from utils.files.jobs import warn
+from utils.files.masks import read_mask, value_counts
 from utils.network.letterbox import place, resize, resize_mask
 from utils.utils import UserError, atomic_path
 
@@ -163,7 +164,7 @@ def _read_files(image_path: Path, mask_path: Path, box: tuple[int, int]) -> Shee
             f"{mask_path} is {mask.shape[1]} x {mask.shape[0]} pixels and {image_path.name} is {size[1]} x {size[0]}: "
             "make the mask from this image again."
         )
-    return Sheet(image, resize_mask(mask, image.shape[:2]), np.array(Image.fromarray(mask).histogram()))
+    return Sheet(image, resize_mask(mask, image.shape[:2]), value_counts(mask))
 
 
 def _read_image(path: Path, box: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from utils.config import Settings
+from utils.files.voc import VocDataset
 
 
 class Part(NamedTuple):
     """One of the data sets that are trained on: how many sheets it has and how many samples of an epoch are of it."""
 
     size: int
-    draws: int
+    samples: int
 
 
 def mix(size: int, passes: int, others: Iterable[tuple[int, float]]) -> list[Part]:
@@ -25,15 +29,15 @@ def mix(size: int, passes: int, others: Iterable[tuple[int, float]]) -> list[Par
     return [Part(size, size * passes), *(Part(other, max(1, round(whole * share))) for other, share in others)]
 
 
-def draw(parts: Sequence[Part], epoch: int, seed: int) -> np.ndarray:
-    """The samples of `epoch`, int64 (sum of draws, 2), part by part: which pass over its part, number of the sheet.
+def epoch_samples(parts: Sequence[Part], epoch: int, seed: int) -> np.ndarray:
+    """The samples of `epoch`, int64 (sum of samples, 2), part by part: which pass over its part, number of the sheet.
 
     The sheets of all parts are numbered through. A part is gone through in random order, from epoch to epoch, and once
     more in another when all of it has been seen: a sheet comes once in a pass.
     """
     samples, begin = [], 0
-    for index, (size, draws) in enumerate(parts):
-        first, last = epoch * draws, (epoch + 1) * draws
+    for index, (size, number) in enumerate(parts):
+        first, last = epoch * number, (epoch + 1) * number
         passes = range(first // size, (last - 1) // size + 1)
         order = [np.random.default_rng((seed, index, each)).permutation(size) for each in passes]
         part = np.stack([np.repeat(passes, size), begin + np.concatenate(order)], axis=1)
@@ -42,13 +46,22 @@ def draw(parts: Sequence[Part], epoch: int, seed: int) -> np.ndarray:
     return np.concatenate(samples)
 
 
-def draw_one(parts: Sequence[Part], rng: np.random.Generator) -> int:
-    """The number of one sheet; each part is as likely as its draws say."""
-    draws = np.array([part.draws for part in parts])
-    index = int(rng.choice(len(parts), p=draws / draws.sum()))
+def random_sheet(parts: Sequence[Part], rng: np.random.Generator) -> int:
+    """The number of one sheet; each part is as likely as its share of the samples says."""
+    samples = np.array([part.samples for part in parts])
+    index = int(rng.choice(len(parts), p=samples / samples.sum()))
     return sum(part.size for part in parts[:index]) + int(rng.integers(parts[index].size))
 
 
 def times_an_epoch(parts: Sequence[Part]) -> np.ndarray:
     """How often an epoch has each sheet, on average: float64 (sheets,)."""
-    return np.concatenate([np.full(part.size, part.draws / part.size) for part in parts])
+    return np.concatenate([np.full(part.size, part.samples / part.size) for part in parts])
+
+
+def training_files(s: Settings, data: VocDataset) -> tuple[list[tuple[Path, Path]], list[Part]]:
+    """Image and mask of each sheet to train on: those of `data`, then of each data set in mixed_in; parts of an epoch.
+
+    Raises UserError when one of them is not there or has no train.txt.
+    """
+    own, *others = (each.files("train") for each in (data, *(VocDataset(s.dataset_path, name) for name in s.mixed_in)))
+    return sum(others, own), mix(len(own), s.passes, zip(map(len, others), s.mixed_in.values()))

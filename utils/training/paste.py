@@ -1,8 +1,4 @@
-"""Objects of other sheets on a training sheet, and masks in which objects of one class do not touch.
-
-A mask says which pixels are labels, not where one label ends and the next begins. What the network should tell apart has
-to be apart in the masks it learns from.
-"""
+"""Objects of another sheet pasted on a training sheet."""
 
 from __future__ import annotations
 
@@ -11,40 +7,13 @@ import numpy as np
 
 from utils.network.letterbox import resize, resize_mask
 from utils.objects.boxes import object_boxes
-from utils.utils import GAP, IGNORE
+from utils.objects.separation import labelled_classes
+from utils.utils import GAP
 
 PASTE_SHARE = 0.5  # of the other sheet's objects
 PASTE_SCALE = (0.7, 1.4)  # relative to the sheet
 BESIDE = 0.4  # probability, where a gap is kept, that an object is pasted right beside one of its class
 BESIDE_PIXELS = 4  # at most so far from it
-
-
-def separate_objects(mask: np.ndarray, gap: int) -> np.ndarray:
-    """A copy of mask uint8 (H, W) with GAP wherever two objects of one class are close to each other.
-
-    An object is a connected component (of pixels that share a side). Those of its pixels become GAP around which
-    a square of `gap` pixels, an odd number, holds another object of the same class too, and so do ignored pixels
-    between two (`seam` of labelme_to_deeplab.py). The gap that a photograph shows between two labels is often lost at
-    the network's size; a wider one is not. In the spirit of Ronneberger et al. 2015, arXiv 1505.04597, who weight such
-    pixels in the loss.
-    """
-    result = mask.copy()
-    for class_id in _classes(mask):
-        count, objects = cv2.connectedComponents((mask == class_id).view(np.uint8), connectivity=4)
-        if count > 2:  # the background and more than one object
-            result[between_objects(objects, (mask == class_id) | (mask == IGNORE), gap)] = GAP
-    return result
-
-
-def between_objects(objects: np.ndarray, where: np.ndarray, gap: int) -> np.ndarray:
-    """Which pixels of bool (H, W) `where` have two objects in the square of `gap` pixels, an odd number, around them.
-
-    objects: integers (H, W), 0 where there is none, else the object's number.
-    """
-    square = np.ones((gap, gap), np.uint8)
-    numbers = objects.astype(np.float32)  # OpenCV dilates no int32
-    lowest = cv2.erode(np.where(objects > 0, numbers, np.float32(np.inf)), square)
-    return where & (cv2.dilate(numbers, square) > lowest)
 
 
 def paste_objects(
@@ -67,7 +36,7 @@ def paste_objects(
     scale = rng.uniform(*PASTE_SCALE) * max(mask.shape) / max(other_mask.shape)
     size = tuple(max(1, round(side * scale)) for side in other_mask.shape)
     other_image, other_mask = resize(other_image, size), resize_mask(other_mask, size)
-    for class_id in _classes(other_mask):
+    for class_id in labelled_classes(other_mask):
         own = (other_mask == class_id).view(np.uint8)
         contours, _ = cv2.findContours(own, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         for contour in contours:
@@ -89,11 +58,6 @@ def paste_objects(
             _put(image, picture, shape, y, x)
             _put(mask, classes, shape, y, x)
     return image, mask
-
-
-def _classes(mask: np.ndarray) -> np.ndarray:
-    """The classes in a mask, without background, GAP and IGNORE."""
-    return np.unique(mask[(mask > 0) & (mask < GAP)])
 
 
 def _anywhere(size: tuple[int, int], sheet: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from utils.files.masks import require_known_values
 from utils.training.cache import Request, SheetCache
-from utils.utils import IGNORE, UserError
+from utils.utils import UserError
 
 CHECK_BOX = (64, 64)  # for a look without a cache: JPEGs are decoded whole, but small
 SHOWN = 20  # problems printed in full; the rest is counted
@@ -65,25 +66,5 @@ def _check(cache: SheetCache, request: Request, num_classes: int) -> np.ndarray:
             f"{mask_path} is missing: make it with labelme_to_deeplab.py or take {image_path.stem} off the list."
         )
     pixels = cache.add(*request).pixels
-    odd = [value for value in np.flatnonzero(pixels) if num_classes <= value != IGNORE]
-    if odd:
-        raise UserError(
-            f"{mask_path} has the values {', '.join(map(str, odd[:8]))}: allowed are 0 to {num_classes - 1} and "
-            f"{IGNORE}; add the classes to name_classes or mend the mask with convert_labelled.py."
-        )
+    require_known_values(mask_path, pixels, num_classes)
     return pixels[:num_classes]
-
-
-def balanced_weights(pixels: np.ndarray) -> tuple[float, ...]:
-    """One weight a class from `preflight`'s counts (sheets, num_classes): median-frequency balancing.
-
-    Frequency of a class: its pixels over all labelled pixels of the sheets that have it. Weight: the median of the
-    frequencies over the class's own (Eigen and Fergus 2015, arXiv 1411.4734, section 6.3.2). A class that no sheet
-    has weighs 0.
-    """
-    present = pixels > 0
-    frequency = pixels.sum(0) / np.maximum((pixels.sum(1, keepdims=True) * present).sum(0), 1)
-    found = frequency > 0
-    weights = np.zeros(len(frequency))
-    weights[found] = np.median(frequency[found]) / frequency[found]
-    return tuple(float(weight) for weight in weights)

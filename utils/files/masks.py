@@ -1,0 +1,65 @@
+"""Index masks: 8-bit palette PNGs whose pixel value is the class."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from utils.files.images import bits_per_channel, opened, writing
+from utils.utils import IGNORE, UserError, atomic_path, voc_palette
+
+
+def read_mask(path: str | Path) -> np.ndarray:
+    """The class indices in a palette or 8-bit greyscale PNG, uint8 (H, W).
+
+    Raises UserError with the mend for any other kind of file, and like `read_picture`.
+    """
+    with opened(path) as image:
+        if image.format != "PNG":
+            raise UserError(f"{path} is a {image.format} file: a mask has to be an 8-bit palette PNG.")
+        if image.mode == "P" or (image.mode == "L" and bits_per_channel(image, path) == 8):
+            return np.array(image)
+        if image.mode in ("RGB", "RGBA") and bits_per_channel(image, path) == 8:
+            raise UserError(f"{path} is a 24-bit colour image and no mask: convert it with convert_labelled.py.")
+        raise UserError(
+            f"{path} is a PNG of the kind {image.mode} with {bits_per_channel(image, path)} bits: a mask has to be an 8-bit "
+            "palette or 8-bit greyscale PNG whose pixel value is the class index."
+        )
+
+
+def write_mask(path: str | Path, mask: np.ndarray, colors: Sequence[Sequence[int]] | None = None) -> None:
+    """Writes `mask`, uint8 (H, W), as an 8-bit palette PNG whose pixel value is the class index.
+
+    `colors`: (R, G, B) of the first classes; the VOC palette for the others, or all.
+    """
+    assert mask.dtype == np.uint8 and mask.ndim == 2, (mask.dtype, mask.shape)
+    palette = voc_palette()
+    if colors is not None:
+        palette[:len(colors)] = colors
+    image = Image.fromarray(mask)
+    image.putpalette(palette.tobytes())
+    with writing(path), atomic_path(path) as temporary:
+        # Run lengths alone: for such pictures smaller than the default strategy's file, in half of its time.
+        image.save(temporary, format="PNG", compress_level=1, compress_type=zlib.Z_RLE)
+
+
+def value_counts(mask: np.ndarray) -> np.ndarray:
+    """How many pixels of `mask`, uint8 (H, W), have each value, int64 (256,)."""
+    return np.array(Image.fromarray(mask).histogram(), np.int64)
+
+
+def require_known_values(path: Path, counts: np.ndarray, num_classes: int) -> None:
+    """Raises UserError when the mask at `path` has values that are neither a class nor IGNORE.
+
+    counts: what `value_counts` gave for it.
+    """
+    unknown = [value for value in np.flatnonzero(counts).tolist() if num_classes <= value != IGNORE]
+    if unknown:
+        raise UserError(
+            f"{path} has the values {', '.join(map(str, unknown[:8]))}{' ...' if len(unknown) > 8 else ''}: allowed are "
+            f"0 to {num_classes - 1} and {IGNORE}; check name_classes, or mend the mask with convert_labelled.py."
+        )

@@ -1,0 +1,46 @@
+"""Where the results of each sheet go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from utils.utils import UserError, require_distinct
+
+
+class SheetFiles(NamedTuple):
+    """One input file and where its results go."""
+
+    source: Path
+    picture: Path
+    mask: Path
+    crops: Path  # the folder of all crops
+    name: Path  # the source within its input folder
+
+
+def plan(sources: Sequence[Path], input_dir: Path, output_dir: Path, mix_type: int) -> list[SheetFiles]:
+    """The output files of each source: its own name in `output_dir`, and masks/<stem>.png there; subfolders are kept.
+
+    The picture of mix_type 1, a colour mask, is a PNG as well. Raises UserError when two sources would be written to
+    one file, or any to a file that is itself a source.
+    """
+    sheets = []
+    for source in sources:
+        name = source.relative_to(input_dir)
+        picture = name.with_suffix(".png") if mix_type == 1 else name
+        mask = output_dir / "masks" / name.with_suffix(".png")
+        sheets.append(SheetFiles(source, output_dir / picture, mask, output_dir / "crops", name))
+    require_distinct([(sheet.source, path) for sheet in sheets for path in (sheet.picture, sheet.mask)])
+    originals = {same_file_key(source) for source in sources}
+    for sheet in sheets:
+        for path in (sheet.picture, sheet.mask):
+            if same_file_key(path) in originals:
+                raise UserError(f"{path} is an input and would be overwritten: set output_dir to another folder.", 2)
+    return sheets
+
+
+def same_file_key(path: Path) -> str:
+    """Equal for two paths of one file, also where letter case does not count."""
+    return os.path.normcase(path.resolve()).casefold()

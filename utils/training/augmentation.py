@@ -1,0 +1,120 @@
+"""Random views of a sheet for training: the dissertation's augmentations, and a few of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import simplejpeg
+
+from utils.network.letterbox import GREY, resize, resize_mask
+from utils.utils import GAP, IGNORE
+
+ASPECT_JITTER = 0.3
+FLIP, BLUR, ROTATE = 0.5, 0.25, 0.25  # probabilities
+DEGREES = 10.0
+HUE, SATURATION, VALUE = 0.1, 0.7, 0.3  # largest relative change of each
+EACH = 0.5  # probability of each thing that `degrade` does
+EXPOSURE, CAST = 0.15, 0.06  # standard deviations of the logarithms of the gain of all channels, and of each
+NOISE, QUALITY = 16.0, (15, 90)  # largest standard deviation, of 255; lowest and highest of a JPEG
+
+
+def augment(
+    image: np.ndarray,
+    mask: np.ndarray,
+    shape: tuple[int, int],
+    scale: tuple[float, float],
+    rng: np.random.Generator,
+    onto_gap: float = 0.0,
+    degraded: float = 0.0,
+    turned: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """One random view of a sheet: image uint8 (h, w, 3) and mask uint8 (h, w) at `shape` (height, width).
+
+    Resize to `scale` times the shape (0.25 to 2 in the dissertation) with the aspect jittered by 0.3, flip, place at a
+    random offset on grey bars (or crop), blur, rotate, change hue, saturation and value. Whatever was no part of the
+    sheet is grey in the image and IGNORE in the mask. onto_gap: probability that a view of a sheet with GAP shows some
+    of it, which few would. degraded: probability of a worse photograph, see `degrade`. turned: probability of a turn by
+    90, 180 or 270 degrees, one as likely as the other. Huang 2022, section on data augmentation; the mask's bars are
+    IGNORE here and were background there. The last three are ours.
+    """
+    size = random_size(image.shape[:2], shape, scale, rng)
+    image, mask = resize(image, size), resize_mask(mask, size)
+    if degraded and rng.random() < degraded:
+        image = degrade(image, rng)
+    if turned and rng.random() < turned:
+        quarters = int(rng.integers(1, 4))
+        image, mask = np.rot90(image, quarters), np.rot90(mask, quarters)
+    if rng.random() < FLIP:
+        image, mask = image[:, ::-1], mask[:, ::-1]
+    offsets = [(min(0, out - inner), max(0, out - inner)) for out, inner in zip(shape, mask.shape)]  # first and last
+    if onto_gap and rng.random() < onto_gap and (mask == GAP).any():
+        point = rng.choice(np.argwhere(mask == GAP))
+        offsets = [(max(low, -at), min(high, out - 1 - at)) for (low, high), out, at in zip(offsets, shape, point)]
+    offset = [int(rng.integers(low, high + 1)) for low, high in offsets]
+    image, mask = shift(image, shape, offset, GREY), shift(mask, shape, offset, IGNORE)
+    if rng.random() < BLUR:
+        image = cv2.GaussianBlur(image, (5, 5), 0)
+    if rng.random() < ROTATE:
+        image, mask = rotate(image, mask, float(rng.uniform(-DEGREES, DEGREES)))
+    return jitter_colour(image, rng.uniform(-1, 1, 3) * (HUE, SATURATION, VALUE) + 1), mask
+
+
+def random_size(
+    size: tuple[int, int], shape: tuple[int, int], scale: tuple[float, float], rng: np.random.Generator
+) -> tuple[int, int]:
+    """The size (height, width) that a sheet of `size` is resized to for an input of `shape`.
+
+    Its longer side, by the jittered aspect, is a random number within `scale` times the input's side that way.
+    """
+    low, high = 1 - ASPECT_JITTER, 1 + ASPECT_JITTER
+    aspect = size[1] / size[0] * rng.uniform(low, high) / rng.uniform(low, high)
+    factor = rng.uniform(*scale)
+    if aspect < 1:
+        return max(1, round(factor * shape[0])), max(1, round(factor * shape[0] * aspect))
+    return max(1, round(factor * shape[1] / aspect)), max(1, round(factor * shape[1]))
+
+
+def shift(array: np.ndarray, shape: tuple[int, int], offset: Sequence[int], fill: int) -> np.ndarray:
+    """`array` with its first pixel at `offset` (row, column; negative: cut off) of a new one of `shape`."""
+    result = np.full((*shape, *array.shape[2:]), fill, np.uint8)
+    top, left = (max(0, start) for start in offset)
+    inner = array[max(0, -offset[0]):shape[0] - offset[0], max(0, -offset[1]):shape[1] - offset[1]]
+    result[top:top + inner.shape[0], left:left + inner.shape[1]] = inner
+    return result
+
+
+def rotate(image: np.ndarray, mask: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
+    """Both turned anticlockwise about the centre; corners that come from outside are grey and IGNORE."""
+    height, width = mask.shape
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
+    image = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(GREY,) * 3)
+    mask = cv2.warpAffine(mask, matrix, (width, height), flags=cv2.INTER_NEAREST, borderValue=IGNORE)
+    return image, mask
+
+
+def jitter_colour(image: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """`image` uint8 (h, w, 3) RGB with hue, saturation and value multiplied by `gain` (3,); hue wraps around."""
+    steps = np.arange(256)
+    tables = (steps * gain[0] % 180, (steps * gain[1]).clip(0, 255), (steps * gain[2]).clip(0, 255))
+    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+    hsv = cv2.LUT(hsv, np.stack(tables, axis=-1).astype(np.uint8)[None])
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+
+
+def degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A worse photograph of `image` uint8 (h, w, 3): under- or over-exposed, with a cast; noisy; a strong JPEG.
+
+    Each of the three with probability EACH. What is over-exposed is white for good, as in a camera.
+    """
+    if rng.random() < EACH:
+        gain = np.exp(rng.normal(0, EXPOSURE) + rng.normal(0, CAST, 3))
+        image = cv2.LUT(image, (np.arange(256)[:, None] * gain).clip(0, 255).astype(np.uint8)[None])
+    if rng.random() < EACH:
+        noise = rng.standard_normal(image.shape, np.float32)
+        image = cv2.addWeighted(image, 1, noise, rng.uniform(0, NOISE), 0, dtype=cv2.CV_8U)
+    if rng.random() < EACH:
+        quality = int(rng.integers(*QUALITY, endpoint=True))
+        image = simplejpeg.decode_jpeg(simplejpeg.encode_jpeg(image, quality, colorsubsampling="420"))
+    return image

@@ -1,0 +1,44 @@
+"""The loss of a run, and the weights of the classes in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+
+from nets.deeplabv3_training import segmentation_loss
+from utils.config import Settings
+from utils.utils import GAP, IGNORE
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def make_loss(s: Settings, train_pixels: np.ndarray, device: torch.device) -> Loss:
+    """The loss function of logits and mask; `train_pixels` (sheets, classes) is what cls_weights "auto" counts."""
+    weights = balanced_weights(train_pixels) if s.cls_weights == "auto" else s.cls_weights
+    return partial(
+        segmentation_loss,
+        ignore_index=IGNORE,
+        gap_index=GAP if s.object_gap else None,
+        gap_weight=s.gap_weight,
+        cls_weights=None if weights is None else torch.tensor(weights, device=device),
+        dice_loss=s.dice_loss,
+        focal_loss=s.focal_loss,
+    )
+
+
+def balanced_weights(pixels: np.ndarray) -> tuple[float, ...]:
+    """One weight a class from the counts of `preflight` (sheets, num_classes): median-frequency balancing.
+
+    Frequency of a class: its pixels over all labelled pixels of the sheets that have it. Weight: the median of the
+    frequencies over the class's own (Eigen and Fergus 2015, arXiv 1411.4734, section 6.3.2). A class that no sheet
+    has weighs 0.
+    """
+    present = pixels > 0
+    frequency = pixels.sum(0) / np.maximum((pixels.sum(1, keepdims=True) * present).sum(0), 1)
+    found = frequency > 0
+    weights = np.zeros(len(frequency))
+    weights[found] = np.median(frequency[found]) / frequency[found]
+    return tuple(float(weight) for weight in weights)

@@ -1,0 +1,94 @@
+"""What a run starts from: an interrupted run, start weights, or fresh ones; and what it leaves of an earlier run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from nets.blocks import SegmentationNetwork
+from nets.cpu import for_cpu
+from nets.deeplabv3_training import weights_init
+from nets.models import build_model, options_of
+from utils.config import Settings
+from utils.network.checkpoint import (
+    Checkpoint, load_backbone, load_checkpoint, load_weights, read_torch_file, weights_in,
+)
+from utils.network.distributed import Processes
+from utils.utils import UserError
+
+
+def load_resumable(s: Settings) -> Checkpoint:
+    """The checkpoint that `resume` goes on from. Raises UserError when there is none or it cannot be resumed."""
+    path = Path(s.save_dir) / "last_epoch_weights.pth"
+    checkpoint = load_checkpoint(path, name_classes=s.name_classes, backbone=s.backbone)
+    if checkpoint.training is None:
+        raise UserError(f"{path} holds weights only and cannot be resumed: give it as model_path instead.")
+    if checkpoint.settings["optimizer_type"] != s.optimizer_type:
+        raise UserError(
+            f"{path} was trained with {checkpoint.settings['optimizer_type']} and optimizer_type is "
+            f"{s.optimizer_type}: a run is resumed with the optimiser that it began with.", 2
+        )
+    if checkpoint.epoch >= s.unfreeze_epoch:
+        raise UserError(
+            f"{path} has {checkpoint.epoch} epochs and unfreeze_epoch is {s.unfreeze_epoch}: raise it to go on.", 2
+        )
+    return checkpoint
+
+
+def start_model(s: Settings, checkpoint: Checkpoint | None, procs: Processes) -> SegmentationNetwork:
+    """The network with its start weights, on the device, channels last.
+
+    Start weights: the resumed checkpoint's, else those of model_path, else of backbone_path or torchvision
+    (`pretrained`) for the backbone and fresh ones for the rest, else fresh ones.
+    """
+    start = checkpoint.training.get("weights", checkpoint.model) if checkpoint else None
+    if start is None and s.model_path:
+        start = weights_in(read_torch_file(s.model_path), s.model_path)
+    try:
+        model = build_model(
+            s.model_name, len(s.name_classes), s.backbone, s.downsample_factor,
+            pretrained=s.pretrained and start is None, **run_options(s, checkpoint),
+        )
+    except (ConnectionError, ValueError) as error:  # the weights cannot be fetched or there are none
+        raise UserError(str(error)) from error
+    for name, child in model.named_children():
+        if name != "backbone" or not s.pretrained:
+            weights_init(child, s.init_type)
+    if start is not None:
+        fresh = load_weights(model, start, s.reinit_mismatched)
+        if fresh and procs.is_main:
+            print(f"Not in {s.model_path}, trained from scratch: {', '.join(fresh)}")
+    elif s.backbone_path:
+        load_backbone(model.backbone, s.backbone_path)
+    if s.sync_bn and procs.world_size > 1 and procs.device.type == "cuda":
+        model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    return for_cpu(model).to(procs.device, memory_format=torch.channels_last)
+
+
+def run_options(s: Settings, checkpoint: Checkpoint | None) -> dict[str, bool]:
+    """The options of the network that the settings name; a resumed run (`checkpoint`) keeps its way of upsampling."""
+    exact = checkpoint.options.get("exact_upsampling", False) if checkpoint else True
+    options = {"decoder": s.decoder, "exact_upsampling": exact}
+    return {name: value for name, value in options.items() if name in options_of(s.model_name)}
+
+
+def keep_previous(save_dir: str | Path) -> None:
+    """Renames an earlier run's best and last weights to previous_*, so that a new run does not replace them.
+
+    What a run leaves that ended within its first epoch is not kept: it would replace what was kept before.
+    """
+    for name in ("best_epoch_weights.pth", "last_epoch_weights.pth"):
+        path = Path(save_dir) / name
+        if path.exists() and _has_learned(path):
+            path.replace(path.with_name(f"previous_{name}"))
+            print(f"{path} of an earlier run is now previous_{name}.")
+
+
+def _has_learned(path: Path) -> bool:
+    """Whether a checkpoint is more than what a run saves before its first epoch; True for a file that cannot be read."""
+    try:
+        checkpoint = load_checkpoint(path)
+    except UserError:
+        return True
+    return checkpoint.epoch > checkpoint.settings.get("init_epoch", 0)
