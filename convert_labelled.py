@@ -13,8 +13,10 @@ from typing import Literal
 
 from utils import config
 from utils.config import Settings
-from utils.files.jobs import Job, run_jobs
+from utils.files.jobs import Job, run_jobs, warn
 from utils.labels.conversions import MODES
+from utils.labels.names import classes_of_labels, label_values
+from utils.labels.tally import Tally
 from utils.memory import keep_freed_memory
 from utils.utils import NAME_CLASSES, UserError, require_distinct
 
@@ -35,6 +37,7 @@ input_dir: str = "datasets/SegmentationClass"  # the label files that the mode r
 output_dir: str = "datasets/converted"  # any other folder
 image_dir: str = "datasets/JPEGImages"  # images with the stems of the label files
 recursive: bool = False         # look into the subfolders, too; the output has the same ones
+strict: bool = False            # True: a file with an object that is not written whole is an error and is not written
 overwrite: bool = False         # replace files that are in output_dir already
 
 # Names
@@ -54,6 +57,10 @@ color_table: dict[str, tuple[int, int, int]] = {  # class, or "_ignore_" (255), 
 }
 color_tolerance: float = 40.0   # distance in RGB up to which the nearest colour counts; farther pixels become 255
 
+# COCO
+crowds: Literal["object", "ignore"] = "object"  # annotations with iscrowd 1: "object" suits CVAT, which writes that for
+                                # every mask drawn with a brush; "ignore": they become 255, as COCO means them
+
 # VOC and YOLO
 voc_origin: Literal[1, 0] = 1   # number of the first pixel: 1 in PASCAL VOC, 0 in files of programs that count from 0
 yolo_shape: Literal["polygons", "boxes"] = "polygons"  # what masks_to_yolo writes
@@ -69,7 +76,9 @@ def main(settings: Settings) -> int:
     """The exit status: 0, or 1 when a file was skipped. Raises UserError before anything is written for constants
     that do not fit, unknown names, two inputs with one output and outputs that are there already."""
     check_settings(settings)
-    jobs, failed = MODES[settings.mode](settings)
+    values = label_values(settings.name_classes, settings.label_names)
+    tally = Tally(settings.strict, classes_of_labels(settings.name_classes, values))
+    jobs, failed = MODES[settings.mode](settings, tally)
     require_distinct([(job.source, job.output) for job in jobs])
     existing = [job.output for job in jobs if job.output.exists()]
     if existing and not settings.overwrite:
@@ -83,6 +92,10 @@ def main(settings: Settings) -> int:
         unconverted = run_jobs(jobs, settings.mode)
         failed += unconverted
         print(f"{settings.mode}: {len(jobs) - unconverted} files written to {settings.output_dir}, {failed} skipped.")
+        if settings.mode != "strip_suffix":
+            print(f"\n{tally.table(settings.name_classes[1:])}")
+            if len(jobs) > unconverted and not tally.written:
+                warn(f"No object was written: the files in {settings.output_dir} are all background.")
     return 1 if failed else 0
 
 

@@ -10,11 +10,9 @@ status is then 1. Files of an earlier conversion are replaced.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
@@ -24,15 +22,20 @@ from utils.config import Settings
 from utils.files.images import ORIENTATION, Kept, read_image, write_picture
 from utils.files.jobs import Job, find_files, read_each, run_jobs, warn
 from utils.files.masks import write_mask
-from utils.labels.labelme import Annotation, embedded_image, find_image, paint, read_labelme
-from utils.labels.names import label_values, require_known
+from utils.labels.formats.labelme import Annotation, annotated_image, read_labelme
+from utils.labels.marked import require_pixel_coordinates
+from utils.labels.names import classes_of_labels, label_values, require_known
+from utils.labels.shapes import paint, shape_outcomes
+from utils.labels.tally import Tally
 from utils.memory import keep_freed_memory
-from utils.utils import IGNORE, NAME_CLASSES, UserError, atomic_path, require_distinct
+from utils.utils import NAME_CLASSES, UserError, atomic_path, require_distinct
 
 # Folders
 input_dir: str = "datasets/before"     # labelme's *.json files; the images beside them or where imagePath says
 output_dir: str = "datasets"           # gets JPEGImages and SegmentationClass; for training: herbarium_sheets/<name>
 recursive: bool = False                # look into the subfolders of input_dir, too
+
+strict: bool = False                   # True: a sheet with an object that is not written whole is an error
 
 # Classes
 name_classes: tuple[str, ...] = NAME_CLASSES  # mask value = place in this list; background first
@@ -64,66 +67,54 @@ def main(settings: Settings) -> int:
     annotations, failed = read_each(paths, read_labelme)
     require_known([(shape.label, item.path) for item in annotations for shape in item.shapes], values)
 
-    objects: Counter[int] = Counter()
+    tally = Tally(settings.strict, classes_of_labels(settings.name_classes, values))
     jobs = [
         Job(item.path, Path(settings.output_dir) / "SegmentationClass" / f"{item.path.stem}.png",
-            partial(convert, item, settings, values, objects))
+            partial(convert, item, settings, values, tally))
         for item in annotations
     ]
     require_distinct([(job.source, job.output) for job in jobs])
     unconverted = run_jobs(jobs, "Convert")
-    print(f"Sheets converted: {len(jobs) - unconverted}, files skipped: {failed + unconverted}. Objects:")
-    for value, name in [*enumerate(settings.name_classes), (IGNORE, "ignored")]:
-        print(f"{value:>5}  {name:<16}{objects[value]:>7}")
+    print(f"Sheets converted: {len(jobs) - unconverted}, files skipped: {failed + unconverted}.\n\n"
+          f"{tally.table(settings.name_classes[1:])}")
+    if len(jobs) > unconverted and not tally.written:
+        warn(f"No object was written: the masks in {settings.output_dir} are all background.")
     return 1 if failed + unconverted else 0
 
 
-def convert(item: Annotation, settings: Settings, values: Mapping[str, int], objects: Counter[int]) -> None:
-    """Writes image and mask of one sheet and adds its objects to `objects`; shapes of one group are one object."""
-    image_out = Path(settings.output_dir) / "JPEGImages" / f"{item.path.stem}.jpg"
-    image_path = find_image(item)
-    if image_path:
-        size = save_image(image_path, image_out, settings.jpeg_quality, item)
-    elif item.embedded:
-        with TemporaryDirectory() as folder:
-            image_path = Path(folder) / "imageData"
-            image_path.write_bytes(embedded_image(item.path))
-            try:
-                size = save_image(image_path, image_out, settings.jpeg_quality, item)
-            except UserError as error:  # names the file that the user has
-                raise UserError(str(error).replace(str(image_path), f"imageData of {item.path}")) from error
-    else:
-        raise UserError(
-            f'{item.path}: its image "{item.image_path}" is not there, nor one with the stem {item.path.stem}: '
-            "put the image beside the JSON file."
-        )
-    mask, covered = paint(item.shapes, size, values, settings.line_width, settings.point_size, settings.seam)
-    write_mask(Path(settings.output_dir) / "SegmentationClass" / f"{item.path.stem}.png", mask)
-
-    for number, (shape, pixels) in enumerate(zip(item.shapes, covered), 1):
-        if not pixels:
-            warn(f'{item.path}: shape {number} ("{shape.label}", {shape.kind}) covers no pixel of the image.')
-    if not item.shapes:
-        warn(f"{item.path} has no shapes: its mask is all background.")
-    objects.update({
-        (shape.label, number if shape.group_id is None else ("group", shape.group_id)): values[shape.label]
-        for number, shape in enumerate(item.shapes)
-    }.values())
+def convert(item: Annotation, settings: Settings, values: Mapping[str, int], tally: Tally) -> None:
+    """Writes image and mask of one sheet and counts its objects in `tally`."""
+    folder = Path(settings.output_dir)
+    with annotated_image(item) as (image, note):
+        if note:
+            warn(f"{item.path}: {note}.")
+        pixels = read_image(image)
+        size = pixels.shape[:2]
+        require_annotated_size(item, image, size)
+        mask, covered, seen = paint(
+            item.shapes, size, values, settings.line_width, settings.point_size, settings.seam)
+        outcomes = shape_outcomes(item.shapes, size, values, covered, seen)
+        tally.settle(item.path, outcomes, [] if item.shapes else ["it has no shapes, so its mask is all background"])
+        save_image(image, pixels, folder / "JPEGImages" / f"{item.path.stem}.jpg", settings.jpeg_quality)
+    write_mask(folder / "SegmentationClass" / f"{item.path.stem}.png", mask)
 
 
-def save_image(image: Path, output: Path, quality: int, item: Annotation) -> tuple[int, int]:
-    """(height, width) of the upright image, which is copied, or saved as JPEG, to `output`.
-
-    Raises UserError when the image is bad, is not of the size that was annotated, or would change an original.
-    """
-    pixels = read_image(image)
-    size = pixels.shape[:2]
+def require_annotated_size(item: Annotation, image: Path, size: tuple[int, int]) -> None:
+    """Raises UserError when the upright image is not of the annotated size, or the points are not in pixels."""
     if item.size and item.size != size:
         turned = " It seems to have been turned since." if item.size == size[::-1] else ""
         raise UserError(
             f"{item.path} was drawn on an image of {item.size[1]} x {item.size[0]} pixels and {image.name} has "
             f"{size[1]} x {size[0]} when upright.{turned} Put the image back that was labelled, or label this one."
         )
+    require_pixel_coordinates(str(item.path), [shape.points for shape in item.shapes if shape.kind == "polygon"], size)
+
+
+def save_image(image: Path, pixels: np.ndarray, output: Path, quality: int) -> None:
+    """Copies the image to `output`, or saves its pixels, uint8 (H, W, 3), there as JPEG.
+
+    Raises UserError when that would change an original.
+    """
     copied = is_upright_rgb_jpeg(image)
     if image.parent.resolve() == output.parent.resolve():
         if not copied or image.name != output.name:
@@ -133,7 +124,6 @@ def save_image(image: Path, output: Path, quality: int, item: Annotation) -> tup
             temporary.write_bytes(image.read_bytes())
     else:
         write_picture(output, np.ascontiguousarray(pixels), Kept("JPEG", {"quality": quality, "subsampling": 0}))
-    return size
 
 
 def is_upright_rgb_jpeg(path: Path) -> bool:

@@ -12,9 +12,9 @@ import convert_labelled
 import labelme_to_deeplab
 from utils import config
 from utils.files.masks import read_mask, write_mask
-from utils.labels import labelme
-from utils.labels.coco import uncompress_runs
 from utils.labels.conversions import MODES
+from utils.labels.formats import labelme
+from utils.labels.formats.coco import uncompress_runs
 from utils.labels.marked import decode_runs
 from utils.utils import NAME_CLASSES, UserError, default_colors, voc_palette
 
@@ -361,10 +361,13 @@ def test_coco_polygons_boxes_and_crowds(tmp_path, labels, convert):
         {"segmentation": [[10, 5, 20, 5, 20, 15, 10, 15], [30, 5, 35, 5, 35, 10, 30, 10]]},  # in two parts
         {"iscrowd": 1, "segmentation": {"size": [*SIZE], "counts": [0, 60, 1140]}},  # the two first columns
     ])
-    assert convert("coco_to_masks") == 0
+    assert convert("coco_to_masks", crowds="ignore") == 0
     expected = boxes((255, 0, 30, 0, 2), (2, 5, 15, 10, 20), (2, 5, 10, 30, 35), (1, 6, 9, 12, 16))
     np.testing.assert_array_equal(read_mask(tmp_path / "out/K.1.png"), expected)
     assert read_mask(tmp_path / "out/K2.png").shape == (8, 9)
+    assert convert("coco_to_masks", overwrite=True) == 0  # a mask drawn with a brush, as CVAT writes it
+    expected = boxes((2, 0, 30, 0, 2), (2, 5, 15, 10, 20), (2, 5, 10, 30, 35), (1, 6, 9, 12, 16))
+    np.testing.assert_array_equal(read_mask(tmp_path / "out/K.1.png"), expected)
 
 
 @pytest.mark.parametrize("compressed", [True, False])
@@ -392,7 +395,7 @@ def test_run_lengths_by_hand():
 
 @pytest.mark.parametrize("segmentation, message", [
     ({"size": [*SIZE], "counts": [10, 20]}, "its runs cover 30 of 1200 pixels"),
-    ({"size": [*SIZE], "counts": [1210, -10]}, "its runs cover 1200 of 1200 pixels"),
+    ({"size": [*SIZE], "counts": [1210, -10]}, "its runs have to be numbers from 0 to 1200"),
     ({"size": [*SIZE], "counts": "h"}, "neither polygons nor run lengths"),
     ({"size": [3, 3], "counts": [9]}, "its size is [3, 3] and the image's [30, 40]"),
     ({"counts": [9]}, "'size'"),
@@ -420,17 +423,19 @@ def test_coco_names_and_bad_files(tmp_path, labels, convert, capsys):
     coco_file(labels / "all.json", [{**box, "category_id": 8}])
     with pytest.raises(UserError, match='Unknown labels: "plant"'):
         convert("coco_to_masks")
-    coco_file(labels / "all.json", [box])  # an unknown category that no annotation uses does no harm
-    coco_file(labels / "category.json", [{**box, "category_id": 99}])
-    coco_file(labels / "image.json", [{**box, "image_id": 99}])
+    # an unknown category that no annotation uses does no harm, and an annotation that belongs nowhere costs itself
+    coco_file(labels / "all.json", [box, {**box, "category_id": 99}, {**box, "image_id": 98}])
     (labels / "labelme.json").write_text('{"shapes": []}', encoding="utf-8")
     (labels / "list.json").write_text("[1]", encoding="utf-8")
     (labels / "broken.json").write_text("{", encoding="utf-8")
+    (labels / "ids.json").write_text('{"images": [{"id": [1]}], "categories": [], "annotations": []}', encoding="utf-8")
+    (labels / "deep.json").write_text("[" * 100_000, encoding="utf-8")
     assert convert("coco_to_masks") == 1
     out, err = capsys.readouterr()
     assert "2 files written" in out and "5 skipped" in out
-    for message in ("category.json is not a COCO file, or names an image or category that it does not have: 99",
-                    "image.json is not a COCO file", "labelme.json is not a COCO file", "list.json is not a COCO file",
-                    "broken.json is not a COCO file in JSON"):
+    for message in ("all.json: 1 annotations belong to category 99, which the file does not have",
+                    "all.json: 1 annotations belong to image 98", "labelme.json is not a COCO file",
+                    "list.json is not a COCO file", "broken.json is not a COCO file", "ids.json is not a COCO file",
+                    "deep.json is not a COCO file"):
         assert message in err
     assert (read_mask(tmp_path / "out/K.1.png") == 2).sum() == 4

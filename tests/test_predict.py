@@ -17,11 +17,11 @@ from threadpoolctl import threadpool_info
 import predict
 from helpers import checkpoint_of, new_deeplab
 from utils import config
+from utils.files import jobs
 from utils.files.images import read_image
 from utils.files.masks import read_mask
 from utils.network import onnx_export
 from utils.network.checkpoint import save_checkpoint
-from utils.files import jobs
 from utils.predicting import folder as folders, plan, video
 from utils.utils import UserError
 

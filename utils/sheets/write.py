@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from utils.files.masks import write_mask
-from utils.labels.labelme import write_labelme
+from utils.labels.formats.labelme import write_labelme
 from utils.labels.polygons import Outline, fill_polygon
 from utils.sheets.drawing.draw import Shape
 from utils.utils import IGNORE, NAME_CLASSES, atomic_path, voc_palette
