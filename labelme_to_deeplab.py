@@ -2,10 +2,10 @@
 
     python labelme_to_deeplab.py --input_dir=path/to/json_files --output_dir=herbarium_sheets/mine
 
-Reads the files of labelme 3 to 7 with all shape types. The image is found by imagePath, else beside the JSON file by
-its name, else inside the JSON file. Later shapes lie on top of earlier ones. An image that is an upright RGB JPEG is
-copied byte for byte, any other is saved as one. A file that cannot be converted is named and skipped, and the exit
-status is then 1. Files of an earlier conversion are replaced.
+It reads the files of labelme 3 to 7 with all shape types. The image is looked for at imagePath, then beside the JSON
+file under the same name, then inside the JSON file. Later shapes lie on top of earlier ones. An upright RGB JPEG is
+copied byte for byte; any other image is saved as an upright RGB JPEG. A file that cannot be converted is named and
+skipped, and the exit status is then 1. Files of an earlier conversion are replaced.
 """
 
 from __future__ import annotations
@@ -30,30 +30,33 @@ from utils.memory import keep_freed_memory
 from utils.utils import IGNORE, NAME_CLASSES, UserError, atomic_path, require_distinct
 
 # Folders
-input_dir: str = "datasets/before"     # labelme's *.json files; the images beside them or where imagePath says
-output_dir: str = "datasets"           # gets JPEGImages and SegmentationClass; for training: herbarium_sheets/<name>
-recursive: bool = False                # look into the subfolders of input_dir, too
+input_dir: str = "datasets/before"     # labelme's *.json files; images lie beside them, or where imagePath says
+output_dir: str = "datasets"           # gets JPEGImages and SegmentationClass; to train, use herbarium_sheets/<name>
+recursive: bool = False                # True: also read the subfolders of input_dir
 
 # Classes
-name_classes: tuple[str, ...] = NAME_CLASSES  # mask value = place in this list; background first
+name_classes: tuple[str, ...] = NAME_CLASSES  # background first; a mask's pixel value is the index in this list
 label_names: dict[str, str] = {"Color_chart": "Color chart"}  # label in labelme -> class, or "_ignore_" (255)
 
-# Shapes without an area, in pixels; these are labelme's own figures
+# Shapes without an area: their size in pixels, as labelme draws them
 line_width: int = 10                   # line and linestrip
 point_size: int = 5                    # point and points: radius of the disc
 
 # Objects of one class that touch
-seam: float = 0.002                    # share of the height, ignored between them: else they are one object; 0: nothing
+seam: float = 0.002                    # an ignored line separates them; its width as a share of the height; 0: no line
 
-# Images that are not copied
+# Images that are saved anew
 jpeg_quality: int = 95                 # 1 to 100
 
 # ---- nothing below needs editing ----
 
 
 def main(settings: Settings) -> int:
-    """The exit status: 0, or 1 when a file was skipped. Raises UserError before any work for unknown labels, two
-    files with one output name and constants that do not fit."""
+    """The exit status: 0, or 1 when a file was skipped.
+
+    Raises UserError, before any work, for unknown labels, two files with the same output name, and constants that do
+    not fit.
+    """
     values = label_values(settings.name_classes, settings.label_names)
     for name, most in (("line_width", 1000), ("point_size", 1000), ("jpeg_quality", 100)):
         if not 1 <= getattr(settings, name) <= most:
@@ -79,7 +82,17 @@ def main(settings: Settings) -> int:
 
 
 def convert(item: Annotation, settings: Settings, values: Mapping[str, int], objects: Counter[int]) -> None:
-    """Writes image and mask of one sheet and adds its objects to `objects`; shapes of one group are one object."""
+    """Writes the image and the mask of one sheet, and counts its objects.
+
+    Args:
+        item: the sheet's annotation; shapes of one group are one object.
+        settings: the constants of this script.
+        values: the pixel value of each label.
+        objects: how many objects each pixel value has; this sheet's are added.
+
+    Raises:
+        UserError: the image is missing or bad, or does not fit the annotation.
+    """
     image_out = Path(settings.output_dir) / "JPEGImages" / f"{item.path.stem}.jpg"
     image_path = find_image(item)
     if image_path:
@@ -90,11 +103,11 @@ def convert(item: Annotation, settings: Settings, values: Mapping[str, int], obj
             image_path.write_bytes(embedded_image(item.path))
             try:
                 size = save_image(image_path, image_out, settings.jpeg_quality, item)
-            except UserError as error:  # names the file that the user has
+            except UserError as error:  # the message must name a file that the user has
                 raise UserError(str(error).replace(str(image_path), f"imageData of {item.path}")) from error
     else:
         raise UserError(
-            f'{item.path}: its image "{item.image_path}" is not there, nor one with the stem {item.path.stem}: '
+            f'{item.path}: its image "{item.image_path}" is missing, and so is any with the stem {item.path.stem}: '
             "put the image beside the JSON file."
         )
     mask, covered = paint(item.shapes, size, values, settings.line_width, settings.point_size, settings.seam)
@@ -112,22 +125,29 @@ def convert(item: Annotation, settings: Settings, values: Mapping[str, int], obj
 
 
 def save_image(image: Path, output: Path, quality: int, item: Annotation) -> tuple[int, int]:
-    """(height, width) of the upright image, which is copied, or saved as JPEG, to `output`.
+    """The (height, width) of the upright image, after copying it, or saving it as JPEG, to `output`.
 
-    Raises UserError when the image is bad, is not of the size that was annotated, or would change an original.
+    Args:
+        image: the file to read.
+        output: the file to write.
+        quality: of the JPEG, 1 to 100, unless the image is copied.
+        item: the annotation that the image belongs to.
+
+    Raises:
+        UserError: the image is bad or not of the annotated size, or an original would be changed.
     """
     pixels = read_image(image)
     size = pixels.shape[:2]
     if item.size and item.size != size:
         turned = " It seems to have been turned since." if item.size == size[::-1] else ""
         raise UserError(
-            f"{item.path} was drawn on an image of {item.size[1]} x {item.size[0]} pixels and {image.name} has "
-            f"{size[1]} x {size[0]} when upright.{turned} Put the image back that was labelled, or label this one."
+            f"{item.path} was labelled on an image of {item.size[1]} x {item.size[0]} pixels and {image.name} has "
+            f"{size[1]} x {size[0]} when upright.{turned} Put back the image that was labelled, or label this one."
         )
     copied = is_upright_rgb_jpeg(image)
     if image.parent.resolve() == output.parent.resolve():
         if not copied or image.name != output.name:
-            raise UserError(f"{image} would have to be converted in the folder of the originals: change output_dir.")
+            raise UserError(f"{image} would be converted in the folder of the originals: choose another output_dir.")
     elif copied:
         with atomic_path(output) as temporary:
             temporary.write_bytes(image.read_bytes())
@@ -137,7 +157,7 @@ def save_image(image: Path, output: Path, quality: int, item: Annotation) -> tup
 
 
 def is_upright_rgb_jpeg(path: Path) -> bool:
-    """Whether the file can be used for training byte for byte."""
+    """Whether the file is an upright RGB JPEG, which can be copied as it is."""
     with Image.open(path) as image:
         return image.format == "JPEG" and image.mode == "RGB" and image.getexif().get(ORIENTATION, 1) == 1
 
