@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from utils.sheets.drawing.draw import Kit, Shape, grain, rotation, shade, smooth_noise
+from utils.sheets.drawing.draw import Kit, Shape
+from utils.sheets.drawing.pixels import grain, rotation, shade, smooth_noise
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.sheets.drawing.draw import Color, Kit, vary
+from utils.sheets.drawing.draw import Kit
+from utils.sheets.drawing.pixels import Color, vary
 from utils.sheets.drawing.strokes import Drawing
 
 PRESSED: tuple[Color, ...] = ((94, 98, 52), (72, 80, 42), (112, 104, 58), (126, 108, 62), (104, 76, 46), (84, 58, 38),

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from utils.sheets.drawing.draw import (
-    Canvas, Color, Kit, cast_shadow, grain, paint, rotation, shade, smooth_noise, vary, wander,
-)
+from utils.sheets.drawing.draw import Canvas, Kit
+from utils.sheets.drawing.pixels import Color, cast_shadow, grain, paint, rotation, shade, smooth_noise, vary, wander
 
 TABLES: dict[str, Color] = {"black": (16, 15, 16), "grey": (92, 92, 94), "green": (44, 70, 58), "blue": (110, 150, 180),
                             "wood": (150, 108, 62), "cork": (150, 122, 72), "white": (240, 240, 238),

@@ -14,11 +14,10 @@ import cv2
 import numpy as np
 
 from utils.sheets.drawing.fonts import Fonts
+from utils.sheets.drawing.pixels import SUBPIXEL, cast_shadow, fixed, mix, over, paint, rotation
 
-Color = tuple[int, int, int]
 Maker = Callable[..., "Card"]
 Table = Sequence[tuple["Maker | tuple[Maker, ...]", float]]  # what draws a thing, or a row of things, and how often
-SUBPIXEL = 4  # bits behind the point of OpenCV's fixed-point coordinates
 
 
 @dataclass(frozen=True)
@@ -191,83 +190,3 @@ class Canvas:
         area[:] = mix(area, image, alpha)
 
 
-def cast_shadow(area: np.ndarray, alpha: np.ndarray, reach: float, strength: float) -> None:
-    """Darkens `area` (in place) below and right of what `alpha` covers; `reach` in pixels."""
-    matrix = np.array([[1, 0, reach * 0.5], [0, 1, reach * 0.8]])
-    shade = cv2.warpAffine(alpha, matrix, alpha.shape[::-1])
-    shade = cv2.GaussianBlur(shade, (0, 0), max(0.6, reach * 0.7))
-    paint(area, shade, 0, 0, (20, 16, 12), strength)
-
-
-def mix(below: np.ndarray, above: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """`above` over `below`, both uint8 (h, w, 3), with opacity `alpha` uint8 (h, w)."""
-    alpha = cv2.merge([alpha, alpha, alpha])
-    return cv2.add(cv2.multiply(above, alpha, scale=1 / 255), cv2.multiply(below, 255 - alpha, scale=1 / 255))
-
-
-def over(image: np.ndarray, above: np.ndarray, alpha: np.ndarray, left: int, top: int) -> None:
-    """Lays `above` with its opacity on `image` (in place) at (left, top), cut at the edges of the image."""
-    x0, y0 = max(left, 0), max(top, 0)
-    x1, y1 = min(left + alpha.shape[1], image.shape[1]), min(top + alpha.shape[0], image.shape[0])
-    if x1 > x0 and y1 > y0:
-        part = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
-        image[y0:y1, x0:x1] = mix(image[y0:y1, x0:x1], above[part], alpha[part])
-
-
-def paint(image: np.ndarray, mask: np.ndarray, left: int, top: int, color: Sequence[int], opacity: float) -> None:
-    """Paints `color` into `image` (in place) where `mask` (uint8) says, cut at the edges of the image."""
-    alpha = mask if opacity == 1 else cv2.convertScaleAbs(mask, alpha=opacity)
-    above = np.empty((*mask.shape, 3), np.uint8)
-    above[:] = color
-    over(image, above, alpha, left, top)
-
-
-def fixed(points: np.ndarray) -> np.ndarray:
-    """Continuous pixel coordinates as OpenCV's fixed-point int32 (pixel centres are whole numbers there)."""
-    return np.rint((points - 0.5) * (1 << SUBPIXEL)).astype(np.int32)
-
-
-def rotation(degrees: float) -> np.ndarray:
-    """The (2, 2) matrix that turns points counter-clockwise on the screen (y points down)."""
-    radians = np.deg2rad(degrees)
-    return np.array([[np.cos(radians), np.sin(radians)], [-np.sin(radians), np.cos(radians)]])
-
-
-def smooth_noise(rng: np.random.Generator, size: tuple[int, int], cells: float) -> np.ndarray:
-    """Cloudy noise, float32 (height, width) of about -1 to 1, with `cells` clouds along the longer side."""
-    step = max(size) / max(cells, 1)
-    coarse = rng.standard_normal((int(size[0] / step) + 3, int(size[1] / step) + 3), dtype=np.float32) * 0.5
-    smooth = cv2.resize(coarse, None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
-    part = np.array([[step / 6, 0, 0], [0, step / 6, 0]])
-    return cv2.warpAffine(smooth, part, size[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def grain(rng: np.random.Generator, size: tuple[int, int], tile: int = 256) -> np.ndarray:
-    """White noise of deviation 1, float32 (height, width), tiled from one random tile (quick on large sheets)."""
-    noise = rng.standard_normal((tile, tile), dtype=np.float32)
-    repeats = (-(-size[0] // tile), -(-size[1] // tile))
-    return np.tile(noise, repeats)[:size[0], :size[1]]
-
-
-def shade(image: np.ndarray, *gains: np.ndarray) -> None:
-    """Multiplies `image` (uint8 RGB, in place) by `gains`, float32 (h, w): one for all channels or one for each."""
-    red, green, blue = gains if len(gains) == 3 else gains * 3
-    for top in range(0, image.shape[0], 128):  # in bands that fit the cache: large sheets are 3 times as quick
-        band = slice(top, top + 128)
-        cv2.multiply(image[band], cv2.merge([red[band], green[band], blue[band]]), dst=image[band], dtype=cv2.CV_8U)
-
-
-def wander(rng: np.random.Generator, start: np.ndarray, angle: float, length: float, bend: float, steps: int = 14
-           ) -> np.ndarray:
-    """A smooth random curve: (steps + 1, 2) points from `start`, first heading `angle` (radians), turning by about
-    `bend` radians along its length."""
-    turns = np.convolve(rng.normal(0, 1, steps + 4), np.ones(5) / 5, "valid") * bend * 2.2 / np.sqrt(steps)
-    headings = angle + np.cumsum(turns)
-    steps_xy = np.stack([np.cos(headings), np.sin(headings)], 1) * (length / steps)
-    return np.concatenate([start[None], start + np.cumsum(steps_xy, 0)])
-
-
-def vary(rng: np.random.Generator, color: Sequence[int], spread: float) -> Color:
-    """`color` a little lighter or darker, and each channel by a third of that."""
-    all_three, *each = rng.normal(0, spread, 4).tolist()
-    return tuple(int(min(max(channel + all_three + own / 3, 0), 255)) for channel, own in zip(color, each))

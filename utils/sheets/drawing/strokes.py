@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from utils.sheets.drawing.draw import SUBPIXEL, Color, fixed
+from utils.sheets.drawing.pixels import SUBPIXEL, Color, fixed
 
 
 class Stroke(NamedTuple):

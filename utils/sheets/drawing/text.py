@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from utils.sheets.drawing.draw import SUBPIXEL, Card, Color, Kit, fixed
+from utils.sheets.drawing.draw import Card, Kit
 from utils.sheets.drawing.fonts import text_mask
+from utils.sheets.drawing.pixels import SUBPIXEL, Color, fixed
 
 INKS: tuple[Color, ...] = ((25, 22, 24), (40, 36, 34), (62, 50, 38), (90, 68, 44), (30, 36, 92), (44, 40, 110),
                            (24, 60, 44), (120, 30, 30), (96, 92, 90))

@@ -7,8 +7,9 @@ import numpy as np
 import zxingcpp
 
 from utils.sheets.drawing import words
-from utils.sheets.drawing.draw import Card, Color, Kit, vary
+from utils.sheets.drawing.draw import Card, Kit
 from utils.sheets.drawing.fonts import text_mask
+from utils.sheets.drawing.pixels import Color, vary
 from utils.sheets.drawing.text import printed
 
 FORMATS: dict[str, zxingcpp.BarcodeFormat] = {

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from utils.sheets.drawing import words
-from utils.sheets.drawing.draw import Card, Color, Kit, grain, shade, smooth_noise, vary, wander
+from utils.sheets.drawing.draw import Card, Kit
+from utils.sheets.drawing.pixels import Color, grain, shade, smooth_noise, vary, wander
 from utils.sheets.drawing.text import INKS, Hand, handwritten, printed
 from utils.sheets.things.emblems import logo, round_text
 

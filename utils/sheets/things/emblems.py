@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from utils.sheets.drawing import words
-from utils.sheets.drawing.draw import Card, Color, Kit
+from utils.sheets.drawing.draw import Card, Kit
 from utils.sheets.drawing.fonts import text_mask
+from utils.sheets.drawing.pixels import Color
 from utils.sheets.drawing.text import printed
 
 

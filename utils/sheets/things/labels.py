@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from utils.sheets.drawing import words
-from utils.sheets.drawing.draw import Card, Color, Kit, Shape, Table, vary, wander
+from utils.sheets.drawing.draw import Card, Kit, Shape, Table
+from utils.sheets.drawing.pixels import Color, vary, wander
 from utils.sheets.drawing.text import Hand, handwritten, printed, square_signs
 from utils.sheets.things import barcodes
 from utils.sheets.things.stationery import Writer, border, censor, ink, paper, paper_color, torn

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from utils.sheets.drawing.draw import Card, Color, Kit
+from utils.sheets.drawing.draw import Card, Kit
+from utils.sheets.drawing.pixels import Color
 
 # sRGB of the usual 24 patches (dark skin ... black), the published mean of the ColorChecker Classic.
 CHECKER: tuple[Color, ...] = (

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from utils.sheets.drawing import words
-from utils.sheets.drawing.draw import Card, Color, Kit, grain, smooth_noise, vary
+from utils.sheets.drawing.draw import Card, Kit
+from utils.sheets.drawing.pixels import Color, grain, smooth_noise, vary
 from utils.sheets.drawing.text import printed, printed_row
 from utils.sheets.things.emblems import logo
 from utils.sheets.things.patches import round_corners

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from utils.sheets.drawing import words
-from utils.sheets.drawing.draw import Card, Color, Kit, Table, vary
+from utils.sheets.drawing.draw import Card, Kit, Table
+from utils.sheets.drawing.pixels import Color, vary
 from utils.sheets.drawing.text import printed, printed_row, square_signs
 from utils.sheets.things.emblems import logo
 from utils.sheets.things.patches import CHECKER, MAKERS, patches, round_corners, toned

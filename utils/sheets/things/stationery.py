@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from utils.sheets.drawing.draw import Card, Color, Kit, Shape, grain, shade, smooth_noise, vary
+from utils.sheets.drawing.draw import Card, Kit, Shape
+from utils.sheets.drawing.pixels import Color, grain, shade, smooth_noise, vary
 from utils.sheets.drawing.text import Hand, handwritten, printed
 
 PAPERS: tuple[Color, ...] = ((250, 250, 247), (244, 241, 232), (235, 227, 206), (222, 208, 176), (205, 184, 144),

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.sheets.drawing.draw import Card, Color, Kit, vary
+from utils.sheets.drawing.draw import Card, Kit
+from utils.sheets.drawing.pixels import Color, vary
 from utils.sheets.drawing.text import printed, printed_row
 from utils.sheets.things.patches import CONTROL, MAKERS, patches, toned
 
