@@ -1,7 +1,4 @@
-"""A whole sheet: what lies where. Layouts are those of real herbaria, mixed at random.
-
-`compose` gives the photograph and its labelled polygons, later ones on top.
-"""
+"""Composes a whole sheet and photographs it. The layouts are those of real herbaria, mixed at random."""
 
 from __future__ import annotations
 
@@ -18,8 +15,8 @@ from utils.sheets.furnish import GLUED_ON, MARKS, furnish
 from utils.sheets.layout import Box, Layout
 from utils.sheets.things import charts, distractors, labels, rulers, scales, strips
 
-CARD_SCALE = 60.0  # cards are drawn with at least that many pixels per cm and shrunk: small text stays smooth
-# What stands in a row beside the sheet, and how often.
+CARD_SCALE = 60.0  # cards are drawn with at least this many pixels per cm, then shrunk, to keep small text smooth
+# Things in a row beside the sheet, and how often.
 STRIPS: Table = (
     ((scales.box_ruler,), 2.5), ((charts.mini, scales.box_ruler), 3), ((scales.box_ruler, charts.mini), 1),
     ((scales.patch_ruler, distractors.nameplate), 6), ((scales.patch_ruler,), 5),
@@ -43,9 +40,13 @@ NAMES = sorted({name for table in TABLES for entry, _ in table for name in names
 def compose(
     rng: np.random.Generator, fonts: Fonts, height: int, often: Mapping[str, float] | None = None
 ) -> tuple[np.ndarray, list[Shape]]:
-    """A sheet photographed: image RGB uint8 whose long side is `height`, and its shapes in pixels, later on top.
+    """The photograph of a random sheet, uint8 (H, W, 3) RGB, and its shapes in pixels; later shapes lie on top.
 
-    often: by one of NAMES, how many times as often as its table says a thing is chosen.
+    Args:
+        rng: for all random choices.
+        fonts: for all texts.
+        height: pixels of the long side.
+        often: how many times as often as its table says a thing is chosen, by its name in NAMES.
     """
     quick = Kit(rng, fonts, CARD_SCALE, often or {})
     strips = choose_strips(quick)
@@ -78,14 +79,14 @@ def compose(
 
 
 def visible(sheet: Box, photo: Sequence[float]) -> Box:
-    """The part of the sheet within the photograph, a little inside its edges."""
+    """The box of the sheet's visible part, a little inside its edges."""
     x0, y0 = max(sheet[0], 0) + 0.25, max(sheet[1], 0) + 0.25
     x1, y1 = min(sheet[0] + sheet[2], photo[0]) - 0.25, min(sheet[1] + sheet[3], photo[1]) - 0.25
     return x0, y0, x1 - x0, y1 - y0
 
 
 def choose_strips(kit: Kit) -> dict[str, tuple[Maker, ...]]:
-    """Side -> what stands in a row there; empty for half of the sheets."""
+    """Side of the sheet -> the things in a row there. It is empty for about half of the sheets."""
     strips = {}
     if kit.chance(0.55):
         for _ in range(1 if kit.chance(0.8) else 2):
@@ -95,7 +96,7 @@ def choose_strips(kit: Kit) -> dict[str, tuple[Maker, ...]]:
 
 
 def choose_margins(kit: Kit, strips: dict[str, tuple[Maker, ...]]) -> Box:
-    """Left, top, right and bottom margin between sheet and photograph in cm; negative where the sheet is cut off."""
+    """Left, top, right and bottom margin around the sheet in cm. A negative margin cuts the sheet off."""
     tight = kit.chance(0.45)
     margins = []
     for side in ("left", "top", "right", "bottom"):
@@ -110,7 +111,17 @@ def choose_margins(kit: Kit, strips: dict[str, tuple[Maker, ...]]) -> Box:
 
 def place_strip(kit: Kit, canvas: Canvas, layout: Layout, side: str, makers: Sequence[Maker], photo: Sequence[float],
                 margins: Box) -> None:
-    """Lays cards in a row along one side, in the margin or partly on the sheet; what does not fit is cut off."""
+    """Lays cards in a row along one side, in the margin or partly on the sheet. The photograph may cut them off.
+
+    Args:
+        kit: random generator and fonts.
+        canvas: the cards are pasted on it.
+        layout: the cards are added to it.
+        side: "left", "top", "right" or "bottom".
+        makers: functions that draw the cards.
+        photo: (width, height) of the photograph in cm.
+        margins: left, top, right and bottom margin in cm.
+    """
     rng = kit.rng
     upright = side in ("left", "right")
     length = photo[1] if upright else photo[0]
@@ -129,14 +140,15 @@ def place_strip(kit: Kit, canvas: Canvas, layout: Layout, side: str, makers: Seq
         inward = max(middle, depth * rng.uniform(0.3, 0.5)) if kit.chance(0.85) else middle * rng.uniform(-0.2, 0.5)
         across = inward if side in ("left", "top") else (photo[0] if upright else photo[1]) - inward
         center = (across, along + part / 2) if upright else (along + part / 2, across)
-        on_border = card.alpha.min() == 0 and card.alpha.mean() < 60  # printed on the border: never turned, no shadow
+        # A card that is printed on the border is not turned and has no shadow.
+        on_border = card.alpha.min() == 0 and card.alpha.mean() < 60
         canvas.paste(card, *center, 0.0 if on_border else rng.normal(0, 0.5), 0.0 if on_border else rng.uniform(0, 0.5))
         layout.taken.append(((center[0] - card.width / 2, center[1] - card.height / 2, card.width, card.height), 1.0))
         along += part + gap
 
 
 def neighbour(kit: Kit, canvas: Canvas, photo: Sequence[float]) -> None:
-    """Lets a sliver of another sheet reach into the photograph, as IGNORE."""
+    """Pastes the edge of another sheet at one side of the photograph, as IGNORE."""
     color = vary(kit.rng, (238, 232, 218), 10)
     card = Card(kit.rng.uniform(0.3, 1.2), photo[1] * kit.rng.uniform(0.3, 1.0), kit.scale, color)
     card.mark(distractors.IGNORED)

@@ -21,7 +21,19 @@ ANYWHERE = ((0.5, 0.5), (0.1, 0.3), (0.9, 0.3), (0.1, 0.7), (0.9, 0.7), (0.5, 0.
 
 def lay(kit: Kit, canvas: Canvas, layout: Layout, card: Card, spots: Sequence[tuple[float, float]], loose: float = 0.0,
         tilt: float = 1.2, weight: float = 1.0, shadow: float | None = None) -> bool:
-    """Whether there was room for `card` near one of `spots`; it is pasted there, a little askew."""
+    """Whether there is room for a card; if so, it is pasted, turned a little.
+
+    Args:
+        kit: random generator.
+        canvas: the card is pasted on it.
+        layout: looks for room, and keeps the card's box.
+        card: the card to paste.
+        spots: wanted places, each as two shares, 0 to 1, of the room across and down.
+        loose: largest overlap with other things, 0 to 1.
+        tilt: standard deviation of the turn in degrees.
+        weight: how much the card minds being covered later.
+        shadow: strength from 0 to 1. None: random.
+    """
     box = layout.find(card.width, card.height, spots, loose, weight)
     if box is None:
         return False
@@ -31,7 +43,15 @@ def lay(kit: Kit, canvas: Canvas, layout: Layout, card: Card, spots: Sequence[tu
 
 
 def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool) -> None:
-    """Lays everything that belongs on the sheet: marks and packets, labels, the plants, barcodes, chart and scale."""
+    """Lays marks, packets, labels, the plants, barcodes, colour chart and scale on the sheet.
+
+    Args:
+        kit: random generator and fonts.
+        canvas: everything is pasted on it.
+        layout: the visible part of the sheet, with the specimen.
+        color: of the sheet's paper.
+        strips: whether charts or scales already lie beside the sheet.
+    """
     rng, specimen = kit.rng, layout.specimen
     count = int(kit.pick(range(1, 9), (10, 9, 4.5, 2, 0.8, 0.4, 0.2, 0.1)))
     wanted = [labels.label(kit, color, index == 0) for index in range(count)]
@@ -93,7 +113,14 @@ def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool
 
 
 def stick_on(kit: Kit, canvas: Canvas, box: Box, card: Card) -> None:
-    """Sticks a card anywhere on the label that lies in `box`."""
+    """Sticks a card at a random place on a label.
+
+    Args:
+        kit: random generator.
+        canvas: the card is pasted on it.
+        box: x, y, width and height of the label in cm.
+        card: the card to paste.
+    """
     x, y = kit.rng.uniform((card.width / 2, card.height / 2), (box[2] - card.width / 2, box[3] - card.height / 2))
     canvas.paste(card, box[0] + x, box[1] + y, kit.rng.normal(0, 1.5), kit.rng.uniform(0, 0.3))
 
@@ -108,7 +135,7 @@ def measure(kit: Kit, canvas: Canvas, layout: Layout) -> None:
 
 
 def stamp_over(kit: Kit, canvas: Canvas, layout: Layout) -> None:
-    """Stamps partly on a label: its IGNORE goes below the label, which keeps its stamps."""
+    """Puts a stamp partly on a label. In the mask, the label lies on top of the stamp's IGNORE."""
     box = kit.pick(layout.taken)[0]
     known = len(canvas.shapes)
     canvas.paste(distractors.stamp(kit), box[0] + kit.rng.uniform(0, 1) * box[2], box[1], kit.rng.normal(0, 8), 0.0)
@@ -116,14 +143,21 @@ def stamp_over(kit: Kit, canvas: Canvas, layout: Layout) -> None:
 
 
 def tape(kit: Kit, canvas: Canvas, layout: Layout) -> None:
-    """Tapes the specimen down where it is, if a random place hits it."""
+    """Tapes the specimen down at a random place, if the specimen is there."""
     at = layout.on_plant()
     if at is not None:
         canvas.paste(distractors.mounting_tape(kit), *at, kit.rng.uniform(-90, 90), kit.rng.uniform(0, 0.4))
 
 
 def tie(kit: Kit, canvas: Canvas, layout: Layout, color: Color) -> np.ndarray | None:
-    """Lays a tag at any angle where a part of the plant will lie over it; gives its middle, None if there is no room."""
+    """The middle (x, y) in cm of a new tag that the plant will partly cover; None if there is no room for a tag.
+
+    Args:
+        kit: random generator and fonts.
+        canvas: the tag is pasted on it, at any angle.
+        layout: the tag is added to it.
+        color: of the sheet's paper.
+    """
     card = labels.tag(kit, color)
     for _ in range(40):
         at = layout.on_plant()

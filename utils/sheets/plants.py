@@ -1,4 +1,4 @@
-"""Pressed plants: branches, herbs with roots, grasses, ferns, conifers, great leaves, mosses and fragments."""
+"""Pressed specimens: one to eight pieces of one species, laid on the sheet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from utils.sheets.species import GROWTH, WEIGHTS
 
 @dataclass(frozen=True)
 class Specimen:
-    """A drawn specimen: premultiplied RGBA uint8 (h, w, 4), pixels per cm, and where it lies on the canvas (pixels)."""
+    """A drawn specimen: premultiplied RGBA uint8 (h, w, 4), pixels per cm, and its place on the canvas in pixels."""
 
     rgba: np.ndarray
     scale: float
@@ -24,7 +24,12 @@ class Specimen:
     top: int
 
     def cover(self, x: float, y: float, width: float, height: float) -> float:
-        """The share of a box (cm on the canvas) that the plants hide, 0 to 1."""
+        """The share of a box that the plants cover, 0 to 1.
+
+        Args:
+            x, y: top left corner on the canvas in cm.
+            width, height: size in cm.
+        """
         s = self.scale
         x0, y0 = max(0, int(x * s) - self.left), max(0, int(y * s) - self.top)
         x1, y1 = max(0, int((x + width) * s) - self.left), max(0, int((y + height) * s) - self.top)
@@ -33,7 +38,7 @@ class Specimen:
 
 
 def grow(kit: Kit, canvas: Canvas, box: Sequence[float]) -> Specimen:
-    """One species, one to eight pieces of it, for the part `box` (x, y, width, height in cm) of the canvas."""
+    """One to eight pieces of one species, for the part `box` (x, y, width and height in cm) of the canvas."""
     rng, s = kit.rng, canvas.scale
     over = 0.6 if kit.chance(0.12) else 0.0  # leaves may reach over the edge of the sheet
     x, y = box[0] - over, box[1] - over
@@ -60,7 +65,7 @@ def grow(kit: Kit, canvas: Canvas, box: Sequence[float]) -> Specimen:
 
 
 def press(kit: Kit, canvas: Canvas, specimen: Specimen) -> None:
-    """Lays a specimen on the canvas with uneven colour and a shadow."""
+    """Lays a specimen on the canvas, with uneven colour and a shadow."""
     rng, rgba = kit.rng, specimen.rgba
     size = rgba.shape[:2]
     area = canvas.image[specimen.top:specimen.top + size[0], specimen.left:specimen.left + size[1]]

@@ -17,7 +17,7 @@ PETALS: tuple[Color, ...] = ((214, 176, 60), (190, 150, 90), (150, 70, 90), (120
 
 
 def tapered(line: np.ndarray, first: float, last: float) -> np.ndarray:
-    """The outline (2n, 2) of a stroke along `line` whose width goes from `first` to `last` (cm)."""
+    """The outline (2n, 2) of a stroke along `line` that is `first` cm wide at its start and `last` cm at its end."""
     along = np.gradient(line, axis=0)
     across = np.stack([-along[:, 1], along[:, 0]], 1) / np.maximum(np.linalg.norm(along, axis=1), 1e-9)[:, None]
     half = np.linspace(first, last, len(line))[:, None] / 2
@@ -25,7 +25,15 @@ def tapered(line: np.ndarray, first: float, last: float) -> np.ndarray:
 
 
 def stem(kit: Kit, drawing: Drawing, line: np.ndarray, width: float, color: Color) -> None:
-    """Draws a stem along `line`, thinner towards its end, with a light and a dark side."""
+    """Draws a stem that gets thinner, with a light and a dark side.
+
+    Args:
+        kit: random generator.
+        drawing: the stem is added to it.
+        line: its course, (n, 2) in cm.
+        width: at its foot, in cm.
+        color: of the light side.
+    """
     if width * drawing.scale < 1.6:
         drawing.lines([line], color, width)
         return
@@ -39,7 +47,16 @@ def stem(kit: Kit, drawing: Drawing, line: np.ndarray, width: float, color: Colo
 
 
 def flower(kit: Kit, drawing: Drawing, middle: np.ndarray, size: float, color: Color, petals: int) -> None:
-    """Draws a flower head of `size` cm: petals round a disc, or a tuft of small ones."""
+    """Draws a flower head: petals around a disc.
+
+    Args:
+        kit: random generator.
+        drawing: the flower is added to it.
+        middle: (x, y) in cm.
+        size: diameter in cm.
+        color: of the petals.
+        petals: their number.
+    """
     rng = kit.rng
     turn = rng.uniform(0, 6.3)
     t = np.linspace(0, 2 * np.pi, 10)
@@ -58,7 +75,14 @@ def flower(kit: Kit, drawing: Drawing, middle: np.ndarray, size: float, color: C
 
 
 def roots(kit: Kit, drawing: Drawing, start: np.ndarray, size: float) -> None:
-    """Draws a tuft of roots below `start`, about `size` cm long."""
+    """Draws a tuft of roots.
+
+    Args:
+        kit: random generator.
+        drawing: the roots are added to it.
+        start: their top, (x, y) in cm.
+        size: length in cm.
+    """
     color = vary(kit.rng, kit.pick(((84, 62, 42), (120, 98, 66), (58, 46, 38))), 8)
     count = int(kit.rng.integers(6, 45))
     lines = [wander(kit.rng, start + kit.rng.normal(0, 0.15, 2), kit.rng.normal(np.pi / 2, 0.6),
@@ -67,7 +91,13 @@ def roots(kit: Kit, drawing: Drawing, start: np.ndarray, size: float) -> None:
 
 
 def branch(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: float) -> None:
-    """Draws a leafy branch with side branches; flowers or fruits at their ends."""
+    """Draws a leafy branch with side branches, and flowers or fruits at their ends.
+
+    Args:
+        kit: random generator.
+        drawing: the plant is added to it.
+        start, angle, length: its foot, (x, y) in cm, its direction in radians and its length in cm.
+    """
     rng = kit.rng
     kind = LeafKind.random(kit)
     leaf = np.clip(rng.lognormal(1.0, 0.6), 0.6, 11)
@@ -78,6 +108,7 @@ def branch(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: 
     petal, size, petals = vary(rng, kit.pick(PETALS), 10), rng.uniform(0.4, 2.4), int(rng.integers(4, 22))
 
     def tip(at: np.ndarray) -> None:
+        """Draws a flower, berries, a tuft or nothing."""
         if head == "flower":
             flower(kit, drawing, at, size, petal, petals)
         elif head == "berries":
@@ -91,6 +122,15 @@ def branch(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: 
             drawing.lines([np.stack([at, end]) for end in ends], petal, 0.03)
 
     def grow(at: np.ndarray, heading: float, reach: float, thick: float, depth: int) -> None:
+        """Draws a branch and all that grows on it.
+
+        Args:
+            at: its foot, (x, y) in cm.
+            heading: direction in radians.
+            reach: length in cm.
+            thick: width in cm.
+            depth: how many times it may divide.
+        """
         line = wander(rng, at, heading, reach, rng.uniform(0.2, 0.9))
         stem(kit, drawing, line, thick, wood)
         gaps = np.arange(0.15 * reach, reach, max(space, 0.25))
@@ -111,7 +151,13 @@ def branch(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: 
 
 
 def herb(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: float) -> None:
-    """Draws a small plant: roots, a rosette and some flower stalks."""
+    """Draws a small plant with roots, a rosette and some flower stalks.
+
+    Args:
+        kit: random generator.
+        drawing: the plant is added to it.
+        start, angle, length: its foot, (x, y) in cm, its direction in radians and its length in cm.
+    """
     rng = kit.rng
     kind, green = LeafKind.random(kit), vary(rng, kit.pick(PRESSED), 10)
     roots(kit, drawing, start, length * rng.uniform(0.1, 0.3))
@@ -127,7 +173,13 @@ def herb(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: fl
 
 
 def grass(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: float) -> None:
-    """Draws a tuft of grass or sedge: long blades, culms with ears, roots."""
+    """Draws a tuft of grass or sedge with long blades, culms with ears, and roots.
+
+    Args:
+        kit: random generator.
+        drawing: the plant is added to it.
+        start, angle, length: its foot, (x, y) in cm, its direction in radians and its length in cm.
+    """
     rng = kit.rng
     tone = vary(rng, kit.pick(((150, 140, 86), (122, 120, 66), (176, 160, 110), (104, 102, 62))), 10)
     width = rng.uniform(0.06, 0.5)
@@ -162,7 +214,13 @@ def grass(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: f
 
 
 def fern(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: float) -> None:
-    """Draws fronds of a fern from one root."""
+    """Draws the fronds of a fern with one root.
+
+    Args:
+        kit: random generator.
+        drawing: the plant is added to it.
+        start, angle, length: its foot, (x, y) in cm, its direction in radians and its length in cm.
+    """
     rng = kit.rng
     tone = vary(rng, kit.pick(((84, 92, 48), (106, 96, 54), (66, 72, 44), (120, 104, 62))), 8)
     kind = LeafKind(shape="blade", width=rng.uniform(0.1, 0.25), belly=0.8, teeth=0, tooth=0.0,
@@ -183,7 +241,13 @@ def fern(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: fl
 
 
 def conifer(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: float) -> None:
-    """Draws twigs thick with needles."""
+    """Draws twigs with many needles.
+
+    Args:
+        kit: random generator.
+        drawing: the plant is added to it.
+        start, angle, length: its foot, (x, y) in cm, its direction in radians and its length in cm.
+    """
     rng = kit.rng
     tone, needle, pitch = vary(rng, kit.pick(PRESSED[:8]), 8), rng.uniform(0.5, 4), rng.uniform(0.3, 1.0)
     for _ in range(int(rng.integers(1, 5))):
@@ -197,7 +261,13 @@ def conifer(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length:
 
 
 def great_leaf(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: float) -> None:
-    """Draws one or two leaves that fill much of the sheet."""
+    """Draws one or two leaves that fill much of the sheet.
+
+    Args:
+        kit: random generator.
+        drawing: the plant is added to it.
+        start, angle, length: its foot, (x, y) in cm, its direction in radians and its length in cm.
+    """
     for _ in range(int(kit.rng.integers(1, 3))):
         kind = LeafKind.random(kit)
         draw_leaf(kit, drawing, kind, start + kit.rng.normal(0, 1.5, 2), angle + kit.rng.normal(0, 0.25),
@@ -205,7 +275,13 @@ def great_leaf(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, leng
 
 
 def moss(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: float) -> None:
-    """Draws a cushion of moss or lichen, or a heap of fragments."""
+    """Draws a cushion of moss or lichen, or a heap of fragments.
+
+    Args:
+        kit: random generator.
+        drawing: the plant is added to it.
+        start, angle, length: its foot, (x, y) in cm, its direction in radians and its length in cm.
+    """
     rng = kit.rng
     tone, radius = vary(rng, kit.pick(PRESSED), 10), rng.uniform(1, 4.5)
     middle = start + np.array([np.cos(angle), np.sin(angle)]) * length * 0.4
