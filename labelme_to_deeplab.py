@@ -45,7 +45,7 @@ point_size: int = 5                    # point and points: radius of the disc
 # Objects of one class that touch
 seam: float = 0.002                    # an ignored line separates them; its width as a share of the height; 0: no line
 
-# Images that are saved anew
+# Images that cannot be copied
 jpeg_quality: int = 95                 # 1 to 100
 
 # ---- nothing below needs editing ----

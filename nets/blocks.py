@@ -62,7 +62,7 @@ def upsample(x: Tensor, like: Tensor, stride: int, exact: bool = False) -> Tenso
 
 
 class SegmentationNetwork(nn.Module):
-    """A network with a `backbone` that can be frozen; `forward` gives logits, float (N, C, H, W), of any H and W.
+    """A network with a `backbone` that can be frozen. `forward` returns logits, float (N, C, H, W), for any H and W.
 
     `options` holds the options that `build_model` in nets/models.py was called with.
     """

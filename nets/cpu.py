@@ -86,7 +86,7 @@ class BandedResidual(InvertedResidual):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, out_channels, H / stride, W / stride), sizes rounded up, from x (N, in_channels, H, W)."""
+        """Features (N, out_channels, H / stride, W / stride), sizes rounded up, from x (N, in_channels, H, W)."""
         count, _, height, width = x.shape
         stride = self.conv[-3][0].stride[0]
         rows = BAND // (x.element_size() * self.conv[-2].in_channels * count * width * stride)  # of the result

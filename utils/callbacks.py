@@ -29,7 +29,7 @@ class LossHistory:
         settings: the constants of the run, for settings.json.
         past: `state_dict()` of the run that is resumed, from its checkpoint; the run then continues in the same folder.
             Empty for a new run.
-        enabled: False writes nothing, for processes other than the main one.
+        enabled: False writes nothing; only the main process writes.
     """
 
     def __init__(

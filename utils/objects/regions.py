@@ -15,7 +15,7 @@ ROWS = 512  # rows processed at a time, to limit memory
 
 
 class Region(NamedTuple):
-    """One 8-connected component of a class; lengths in pixels, positions as (row, column)."""
+    """One 8-connected component of a class. Lengths are in pixels, positions are (row, column)."""
 
     name: str
     index: int  # the class

@@ -157,7 +157,7 @@ def wedge(kit: Kit) -> Card:
 
 
 def palette(kit: Kit) -> Card:
-    """A chart of nobody's make: any grid of colours on black, grey or white."""
+    """A chart of no real make: a grid of colours on black, grey or white."""
     rng = kit.rng
     rows, columns = int(rng.integers(1, 6)), int(rng.integers(4, 13))
     step = rng.uniform(0.5, 1.4) if rows > 2 else rng.uniform(0.7, 2.0)
@@ -201,7 +201,7 @@ def pair(kit: Kit, below: Color | None = None) -> Card:
 
 
 def mounted_pair(kit: Kit) -> Card:
-    """A pair of charts on a dark board that is larger than they are."""
+    """A pair of charts on a larger, dark board."""
     color = vary(kit.rng, (52, 52, 54), 22)
     charts = pair(kit, below=color)
     left, right, top, bottom = kit.rng.uniform(0.05, 0.8, 4)
