@@ -2,10 +2,10 @@
 
     python labelme_to_deeplab.py --input_dir=path/to/json_files --output_dir=herbarium_sheets/mine
 
-Reads the files of labelme 3 to 7 with all shape types. The image is found by imagePath, else beside the JSON file by
-its name, else inside the JSON file. Later shapes lie on top of earlier ones. An image that is an upright RGB JPEG is
-copied byte for byte, any other is saved as one. A file that cannot be converted is named and skipped, and the exit
-status is then 1. Files of an earlier conversion are replaced.
+It reads the files of labelme 3 to 7 with all shape types. The image is looked for at imagePath, then beside the JSON
+file under the same name, then inside the JSON file. Later shapes lie on top of earlier ones. An upright RGB JPEG is
+copied byte for byte; any other image is saved as an upright RGB JPEG. A file that cannot be converted is named and
+skipped, and the exit status is then 1. Files of an earlier conversion are replaced.
 """
 
 from __future__ import annotations
@@ -31,32 +31,34 @@ from utils.memory import keep_freed_memory
 from utils.utils import NAME_CLASSES, UserError, atomic_path, require_distinct
 
 # Folders
-input_dir: str = "datasets/before"     # labelme's *.json files; the images beside them or where imagePath says
-output_dir: str = "datasets"           # gets JPEGImages and SegmentationClass; for training: herbarium_sheets/<name>
-recursive: bool = False                # look into the subfolders of input_dir, too
-
+input_dir: str = "datasets/before"     # labelme's *.json files; images lie beside them, or where imagePath says
+output_dir: str = "datasets"           # gets JPEGImages and SegmentationClass; to train, use herbarium_sheets/<name>
+recursive: bool = False                # True: also read the subfolders of input_dir
 strict: bool = False                   # True: a sheet with an object that is not written whole is an error
 
 # Classes
-name_classes: tuple[str, ...] = NAME_CLASSES  # mask value = place in this list; background first
+name_classes: tuple[str, ...] = NAME_CLASSES  # background first; a mask's pixel value is the index in this list
 label_names: dict[str, str] = {"Color_chart": "Color chart"}  # label in labelme -> class, or "_ignore_" (255)
 
-# Shapes without an area, in pixels; these are labelme's own figures
+# Shapes without an area: their size in pixels, as labelme draws them
 line_width: int = 10                   # line and linestrip
 point_size: int = 5                    # point and points: radius of the disc
 
 # Objects of one class that touch
-seam: float = 0.002                    # share of the height, ignored between them: else they are one object; 0: nothing
+seam: float = 0.002                    # an ignored line separates them; its width as a share of the height; 0: no line
 
-# Images that are not copied
+# Images that cannot be copied
 jpeg_quality: int = 95                 # 1 to 100
 
 # ---- nothing below needs editing ----
 
 
 def main(settings: Settings) -> int:
-    """The exit status: 0, or 1 when a file was skipped. Raises UserError before any work for unknown labels, two
-    files with one output name and constants that do not fit."""
+    """The exit status: 0, or 1 when a file was skipped.
+
+    Raises UserError, before any work, for unknown labels, two files with the same output name, and constants that do
+    not fit.
+    """
     values = label_values(settings.name_classes, settings.label_names)
     for name, most in (("line_width", 1000), ("point_size", 1000), ("jpeg_quality", 100)):
         if not 1 <= getattr(settings, name) <= most:
@@ -83,7 +85,17 @@ def main(settings: Settings) -> int:
 
 
 def convert(item: Annotation, settings: Settings, values: Mapping[str, int], tally: Tally) -> None:
-    """Writes image and mask of one sheet and counts its objects in `tally`."""
+    """Writes the image and the mask of one sheet, and counts its objects.
+
+    Args:
+        item: the sheet's annotation; shapes of one group are one object.
+        settings: the constants of this script.
+        values: the pixel value of each label.
+        tally: where the sheet's objects are added.
+
+    Raises:
+        UserError: the image is missing or bad, or does not fit the annotation.
+    """
     folder = Path(settings.output_dir)
     with annotated_image(item) as (image, note):
         if note:
@@ -104,21 +116,28 @@ def require_annotated_size(item: Annotation, image: Path, size: tuple[int, int])
     if item.size and item.size != size:
         turned = " It seems to have been turned since." if item.size == size[::-1] else ""
         raise UserError(
-            f"{item.path} was drawn on an image of {item.size[1]} x {item.size[0]} pixels and {image.name} has "
-            f"{size[1]} x {size[0]} when upright.{turned} Put the image back that was labelled, or label this one."
+            f"{item.path} was labelled on an image of {item.size[1]} x {item.size[0]} pixels and {image.name} has "
+            f"{size[1]} x {size[0]} when upright.{turned} Put back the image that was labelled, or label this one."
         )
     require_pixel_coordinates(str(item.path), [shape.points for shape in item.shapes if shape.kind == "polygon"], size)
 
 
 def save_image(image: Path, pixels: np.ndarray, output: Path, quality: int) -> None:
-    """Copies the image to `output`, or saves its pixels, uint8 (H, W, 3), there as JPEG.
+    """Copies the image to `output`, or saves its pixels there as JPEG.
 
-    Raises UserError when that would change an original.
+    Args:
+        image: the file that was read.
+        pixels: its upright pixels, uint8 (H, W, 3).
+        output: the file to write.
+        quality: of the JPEG, 1 to 100, unless the image is copied.
+
+    Raises:
+        UserError: an original would be changed.
     """
     copied = is_upright_rgb_jpeg(image)
     if image.parent.resolve() == output.parent.resolve():
         if not copied or image.name != output.name:
-            raise UserError(f"{image} would have to be converted in the folder of the originals: change output_dir.")
+            raise UserError(f"{image} would be converted in the folder of the originals: choose another output_dir.")
     elif copied:
         with atomic_path(output) as temporary:
             temporary.write_bytes(image.read_bytes())
@@ -127,7 +146,7 @@ def save_image(image: Path, pixels: np.ndarray, output: Path, quality: int) -> N
 
 
 def is_upright_rgb_jpeg(path: Path) -> bool:
-    """Whether the file can be used for training byte for byte."""
+    """Whether the file is an upright RGB JPEG, which can be copied as it is."""
     with Image.open(path) as image:
         return image.format == "JPEG" and image.mode == "RGB" and image.getexif().get(ORIENTATION, 1) == 1
 

@@ -133,8 +133,8 @@ def test_bad_files_are_named_and_the_others_finished(tmp_path, before, convert, 
     out, err = capsys.readouterr()
     assert "Sheets converted: 1, files skipped: 7" in out
     for message in (
-        "cut_off.jpg cannot be read", 'no_image.json: its image "no_image.jpg" is not there',
-        "other_size.json was drawn on an image of 400 x 300 pixels and other_size.jpg has 40 x 30",
+        "cut_off.jpg cannot be read", 'no_image.json: its image "no_image.jpg" is missing',
+        "other_size.json was labelled on an image of 400 x 300 pixels and other_size.jpg has 40 x 30",
         "turned.jpg has 40 x 30 when upright. It seems to have been turned since.",
         "no_base64.json: imageData is not base64", f"imageData of {before / 'no_embedded_image.json'} ",
         "no_json.json is not a labelme file",
@@ -221,7 +221,7 @@ def test_originals_in_the_output_folder_stay_as_they_are(tmp_path, before, conve
     assert convert() == 1
     err = capsys.readouterr().err
     for name in ("K1.jpg", "K2.png", "K3.jpeg", "K4.jpg"):
-        assert (f"{name} would have to be converted in the folder of the originals" in err) == (name != "K1.jpg")
+        assert (f"{name} would be converted in the folder of the originals" in err) == (name != "K1.jpg")
     assert {path.name: path.read_bytes() for path in images.iterdir()} == bytes_before
     assert (tmp_path / "out/SegmentationClass/K1.png").is_file()
 

@@ -1,7 +1,7 @@
-"""The constants at the top of a script as a settings object, with `--name=value` for one run.
+"""The constants at the top of a script as a settings object; `--name=value` changes one for a single run.
 
-The constants are the annotated assignments at module level (`fp16: bool = True  # why`), one a line. Their order,
-types and comments are read from the script itself, so nothing about them is written twice.
+The constants are the annotated assignments at module level (`fp16: bool = True  # why`), one per line. Their order,
+types and comments are read from the script itself, so they are written only once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Settings(types.SimpleNamespace):
     """The constants of one run, one attribute each: `settings.init_lr`."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Name -> value in plain Python types, in the script's order (for checkpoints and logs)."""
+        """Name -> value, in plain Python types and the script's order, for checkpoints and logs."""
         return dict(vars(self))
 
 
@@ -45,10 +45,10 @@ def block(source: str) -> str:
 
 
 def fit(value: Any, hint: Any) -> Any:
-    """`value` as the type `hint`: lists become tuples and whole numbers floats where the hint says so.
+    """`value` as the type `hint`. If the hint asks for it, a list becomes a tuple and a whole number a float.
 
-    Raises ValueError when it does not fit. Hints: bool, int, float, str, None, Literal, `A | B`, tuple[A, B],
-    tuple[A, ...], dict[A, B].
+    Allowed hints are bool, int, float, str, None, Literal, `A | B`, tuple[A, B], tuple[A, ...] and dict[A, B]. Raises
+    ValueError when the value does not fit.
     """
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
@@ -81,18 +81,19 @@ def fit(value: Any, hint: Any) -> Any:
 
 
 def parse(text: str, hint: Any) -> Any:
-    """The value that `text` (the part after `=` on a command line) stands for, of type `hint`.
+    """The value of `text`, the part after `=` on a command line, as the type `hint`.
 
-    `true`/`false`, numbers, tuples with or without brackets and bare strings are understood. Raises ValueError.
+    It understands `true`, `false`, `none`, numbers, bare strings, and tuples with or without brackets. Raises
+    ValueError when the text does not fit.
     """
     candidates: list[Any] = []
     if text.lower() in ("true", "false", "none"):
         candidates.append({"true": True, "false": False, "none": None}[text.lower()])
     try:
         literal = ast.literal_eval(text)
-        candidates += [literal, (literal,)]  # one item where a list is wanted: --batch_sizes=4
+        candidates += [literal, (literal,)]  # --batch_sizes=4 is a list with one item
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        pass  # not a Python literal: a bare string or words with commas, tried below
+        pass  # not a Python literal: the lines below try it as a string and as words with commas
     candidates.append(text)
     candidates.append(tuple(part.strip() for part in text.split(",")))
     for candidate in candidates:
@@ -130,9 +131,14 @@ def describe(hint: Any) -> str:
 
 
 def read(script: ModuleType | str | Path, **changes: Any) -> Settings:
-    """The settings of a script (an imported module or the path of its file) with `changes` applied.
+    """The settings of a script with `changes` applied.
 
-    Raises UserError (exit status 2) for a name that is no constant of the script or a value that does not fit.
+    Args:
+        script: an imported module, or the path of its file.
+        changes: name=value of constants with another value.
+
+    Raises:
+        UserError: a name is not a constant of the script, or a value does not fit. Its exit status is 2.
     """
     if not isinstance(script, ModuleType):
         spec = spec_from_file_location(Path(script).stem, script)
@@ -143,7 +149,7 @@ def read(script: ModuleType | str | Path, **changes: Any) -> Settings:
     values = {name: getattr(script, name) for name in names}
     for name, value in {**values, **changes}.items():
         if name not in names:
-            raise UserError(_unknown(name, Path(script.__file__), names), 2)
+            raise UserError(_describe_unknown(name, Path(script.__file__), names), 2)
         try:
             values[name] = fit(value, hints[name])
         except ValueError:
@@ -161,7 +167,7 @@ def from_command_line(module: ModuleType, arguments: Sequence[str]) -> Settings:
         name, equals, text = argument.removeprefix("--").partition("=")
         name = name.replace("-", "_")
         if not argument.startswith("--") or name not in names:
-            raise UserError(_unknown(argument, path, names), 2)
+            raise UserError(_describe_unknown(argument, path, names), 2)
         if not equals:
             raise UserError(f"--{name} needs a value: --{name}={getattr(module, name)!r} is the script's own.", 2)
         try:
@@ -174,13 +180,13 @@ def from_command_line(module: ModuleType, arguments: Sequence[str]) -> Settings:
 def run(main: Callable[[Settings], int | None]) -> None:
     """Runs a script's `main(settings)` with the command line's settings and ends the program.
 
-    Exit status: what `main` returns (None is 0), 2 for settings that do not fit, 130 for Ctrl-C. UserErrors and what
-    the system says of files (a full disk, no permission) are printed as one sentence, without a traceback.
+    The exit status is what `main` returns (None means 0), 2 for settings that do not fit, or 130 for Ctrl-C. Any
+    UserError or file error of the system (full disk, no permission) is printed as one sentence, without a traceback.
     """
     module = sys.modules[main.__module__]
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a console that cannot show a file name still works
+            stream.reconfigure(errors="backslashreplace")  # a console that cannot show a file name must not fail
     if {"--help", "-h"} & set(sys.argv[1:]):
         print(f"{(module.__doc__ or '').strip()}\n\nAny of these can be given for one run as --name=value:\n")
         print(block(Path(module.__file__).read_text(encoding="utf-8")))
@@ -200,5 +206,6 @@ def run(main: Callable[[Settings], int | None]) -> None:
     sys.exit(status or 0)
 
 
-def _unknown(argument: str, path: Path, names: Mapping[str, Any]) -> str:
+def _describe_unknown(argument: str, path: Path, names: Mapping[str, Any]) -> str:
+    """The error message for an argument that is no constant of the script."""
     return f"{argument} is not a constant of {path.name}: give --name=value with one of {', '.join(names)}."

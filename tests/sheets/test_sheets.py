@@ -10,7 +10,7 @@ import pytest
 import zxingcpp
 
 from utils.labels.polygons import fill_polygon
-from utils.sheets import camera, compose, paper, plants, write
+from utils.sheets import camera, compose, furnish, paper, plants, species, write
 from utils.sheets.drawing.draw import Canvas, Card, Kit, Maker, Shape, Table, names_of
 from utils.sheets.drawing.fonts import find_fonts
 from utils.sheets.drawing.strokes import Drawing
@@ -281,7 +281,7 @@ def test_part_of_the_plant_lies_over_a_tag_tied_to_it() -> None:
         kit, canvas = make_kit(seed), Canvas(np.full((800, 560, 3), 240, np.uint8), 20.0)
         specimen = plants.grow(kit, canvas, (0, 0, 28, 40))
         layout = compose.Layout(kit, (0, 0, 28, 40), specimen)
-        middle = compose.tie(kit, canvas, layout, (240, 232, 210))
+        middle = furnish.tie(kit, canvas, layout, (240, 232, 210))
         assert (middle is None) == (not canvas.shapes) == (not layout.taken)
         if middle is not None:
             (shape,) = canvas.shapes
@@ -309,7 +309,7 @@ def test_barcode_stuck_on_a_label_stays_on_it() -> None:
         canvas, kit = Canvas(np.full((400, 400, 3), 240, np.uint8), 20.0), make_kit(seed)
         card = Card(4, 2, 60.0, (255, 255, 255))
         card.mark("Barcode")
-        compose.stick_on(kit, canvas, (5.0, 6.0, 9.0, 5.0), card)
+        furnish.stick_on(kit, canvas, (5.0, 6.0, 9.0, 5.0), card)
         low, high = canvas.shapes[0].points.min(0) / 20, canvas.shapes[0].points.max(0) / 20
         assert (low > (4.7, 5.7)).all() and (high < (14.3, 11.3)).all()  # it is a little askew
 
@@ -319,7 +319,7 @@ def test_stamps_over_labels_do_not_cut_them() -> None:
     canvas = Canvas(np.full((400, 400, 3), 240, np.uint8), 20.0, [Shape("Label", np.zeros((4, 2)))])
     layout = compose.Layout(kit, (0, 0, 20, 20), plants.grow(kit, canvas, (0, 0, 20, 20)))
     layout.taken.append(((5, 5, 8, 6), 1.0))
-    compose.stamp_over(kit, canvas, layout)
+    furnish.stamp_over(kit, canvas, layout)
     assert [shape.label for shape in canvas.shapes] == ["_ignore_", "Label"]
 
 
@@ -463,7 +463,7 @@ def test_hard_negatives_have_no_class(kind: Callable) -> None:
         assert not card.shapes and (card.alpha > 50).any()
 
 
-@pytest.mark.parametrize("kind", plants.GROWTH)
+@pytest.mark.parametrize("kind", species.GROWTH)
 def test_each_growth_form_draws_a_plant(kind: Callable) -> None:
     for seed in range(3):
         drawing = Drawing(20.0)

@@ -86,7 +86,7 @@ def test_a_run_says_what_it_trains_on_and_counts_pixels_alike(both, monkeypatch,
     counted = []
     monkeypatch.setattr("utils.training.loss.balanced_weights", lambda pixels: counted.append(pixels) or (1.0,) * 5)
     assert train.main(settings(both, cls_weights="auto")) == 0
-    assert "2 samples an epoch of 2 sheets and 3 of 5 of drawn to train on, 1 to validate on" in capsys.readouterr().out
+    assert "2 samples per epoch from 2 sheets and 3 from 5 of drawn, 1 validation sheets" in capsys.readouterr().out
     (pixels,) = counted
     assert len(pixels) == 7 and np.allclose(pixels.sum(1), [93 * 64] * 2 + [0.6 * 93 * 64] * 5)  # 3 rows are IGNORE
     assert np.isfinite(balanced_weights(pixels)).all()
