@@ -15,7 +15,7 @@ from nets.cpu import for_cpu
 from utils.files.images import MODES_8BIT, pillow_to_rgb, to_uint8
 from utils.network.batching import Batcher
 from utils.network.checkpoint import load_checkpoint
-from utils.network.letterbox import letterbox, tight_shape, unletterbox_classes
+from utils.network.letterbox import letterbox_tightly, unletterbox_classes
 from utils.network.onnx_export import OnnxNetwork
 from utils.network.precision import choose_precision
 from utils.objects.confidence import drop_unsure
@@ -113,8 +113,7 @@ class DeeplabV3:
             UserError: the image is of another kind, or the GPU's memory runs out.
         """
         pixels = to_uint8(rgb_array(image))
-        shape = tight_shape(pixels.shape[:2], self.input_shape, self.checkpoint.downsample_factor)
-        boxed, placement = letterbox(pixels, shape)
+        boxed, placement = letterbox_tightly(pixels, self.input_shape, self.checkpoint.downsample_factor)
         sheet = torch.from_numpy(boxed)
         try:
             logits = self._batcher(sheet) if self._batcher else self._forward(sheet[None])[0]

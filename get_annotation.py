@@ -46,9 +46,11 @@ def main(settings: Settings) -> int:
     """The exit status: 0, or 1 when masks cannot be used. Raises UserError when a split would be empty."""
     data = VocDataset(settings.dataset_path, settings.dataset)
     images = data.images()
-    masks = {path.stem: path for path in data.mask_dir.glob("*.png") if not path.name.startswith(".")}
+    masks = data.masks()
     name_missing("images without a mask", images.keys() - masks.keys())
     name_missing("masks without an image", masks.keys() - images.keys())
+    for fault in data.mask_faults():
+        warn(fault)
     stems = sorted(images.keys() & masks.keys())
     if not stems:
         raise UserError(f"{data.root} has no image with a mask: JPEGImages/K1.jpg needs SegmentationClass/K1.png.")

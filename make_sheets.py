@@ -6,13 +6,15 @@ same labels as polygons, to open in labelme), ImageSets/Segmentation/{train,val,
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Literal
 
 import cv2
@@ -90,13 +92,20 @@ def draw_all(work: Callable[[int], Drawn], count: int, num_workers: int) -> Iter
     if num_workers == 0:
         yield from map(work, range(count))
         return
-    with ProcessPoolExecutor(num_workers, get_context("spawn"), initializer=one_thread) as pool:
+    with ProcessPoolExecutor(num_workers, get_context("spawn"), initializer=start_worker) as pool:
         yield from pool.map(work, range(count))
 
 
-def one_thread() -> None:
-    """Limits OpenCV to one thread in this worker, because the workers share the cores."""
+def start_worker() -> None:
+    """Limits OpenCV to one thread in this worker, because the workers share the cores, and ends it with its parent."""
     cv2.setNumThreads(1)
+    Thread(target=end_with_parent, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """Ends this process once its parent has ended, however that came about."""
+    parent_process().join()
+    os._exit(1)
 
 
 def check(settings: config.Settings) -> None:

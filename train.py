@@ -23,6 +23,7 @@ from nets.models import BackboneName, DownsampleFactor, ModelName
 from utils import config
 from utils.callbacks import LossHistory
 from utils.dataloader import SheetDataset, make_loader, sheet_box
+from utils.files.jobs import warn
 from utils.files.voc import VocDataset
 from utils.memory import keep_freed_memory
 from utils.network.checkpoint import Checkpoint, save_checkpoint
@@ -32,7 +33,7 @@ from utils.training.averaging import make_average
 from utils.training.cache import SheetCache
 from utils.training.loss import make_loss
 from utils.training.mixing import times_an_epoch, training_files
-from utils.training.preflight import preflight
+from utils.training.preflight import preflight, require_teachable
 from utils.training.schedule import batch_size, epoch_seed, is_frozen, learning_rate
 from utils.training.settings import check_settings, describe_run
 from utils.training.start import keep_previous, load_resumable, start_model
@@ -131,6 +132,10 @@ def train(s: config.Settings, procs: Processes) -> None:
         [sheet_box(s.input_shape, s.augment_scale)] * len(train_files) + [predict_shape] * len(val_files),
         SheetCache(s.cache_dir, s.cache_gb, procs.world_size), len(train_files) * procs.rank // procs.world_size,
     )
+    warnings = require_teachable(pixels[:len(train_files)], pixels[len(train_files):], s.name_classes)
+    if procs.is_main:
+        for warning in [*warnings, *data.list_faults(), *data.mask_faults()]:
+            warn(warning)
     train_set = SheetDataset(
         train_files, s.input_shape, s.seed, s.augment_scale,
         paste=s.paste, object_gap=s.object_gap, degraded=s.degraded, turned=s.turned,

@@ -142,3 +142,35 @@ def test_ctrl_c_ends_without_traceback(script):
     script.write_text(SCRIPT.replace("    return 3", "    raise KeyboardInterrupt"))
     result = run(script)
     assert (result.returncode, result.stderr) == (130, "Stopped by Ctrl-C.\n")
+
+
+@pytest.mark.parametrize(("script_name", "changes", "sentence"), [
+    ("train.py", {"input_shape": (1_000_000, 512)}, r"input_shape is \(1000000, 512\): 1000000 is out of range, .* 16384"),
+    ("train.py", {"num_workers": 100_000}, "num_workers is 100000: 100000 is out of range, it has to be at most 256"),
+    ("predict.py", {"num_workers": 100_000}, "num_workers is 100000"),
+    ("train.py", {"unfreeze_epoch": 10**40}, "unfreeze_epoch is 1.*: .* is out of range"),
+    ("train.py", {"init_lr": float("nan")}, "init_lr is nan: it has to be a number or None"),
+    ("train.py", {"augment_scale": (0.5, float("inf"))}, "augment_scale is"),
+])
+def test_constants_that_no_machine_can_serve(script_name, changes, sentence):
+    with pytest.raises(UserError, match=sentence) as error:
+        config.read(ROOT / script_name, **changes)
+    assert error.value.exit_status == 2
+
+
+def test_debug_prints_the_traceback_too(script):
+    script.write_text(SCRIPT.replace("    return 3", "    from utils.utils import UserError\n    raise UserError('a.')"))
+    for arguments, lines in (((), 1), (("--debug=true",), 2)):
+        run = subprocess.run(
+            [sys.executable, str(script), *arguments], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)})
+        assert run.returncode == 1 and run.stderr.splitlines()[-1] == "a."
+        assert ("Traceback" in run.stderr) == (lines == 2)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+def test_sigterm_leaves_no_temporary_file(script, tmp_path):
+    body = ("    import os, signal\n    from utils.utils import atomic_path\n"
+            "    with atomic_path('result.txt'):\n        os.kill(os.getpid(), signal.SIGTERM)\n    return 3")
+    script.write_text(SCRIPT.replace("    return 3", body))
+    run = subprocess.run([sys.executable, str(script)], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)})
+    assert run.returncode == 143 and [path.name for path in tmp_path.iterdir()] == [script.name]

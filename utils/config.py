@@ -7,7 +7,10 @@ types and comments are read from the script itself, so they are written only onc
 from __future__ import annotations
 
 import ast
+import math
+import signal
 import sys
+import traceback
 import types
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import module_from_spec, spec_from_file_location
@@ -16,6 +19,17 @@ from types import ModuleType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from utils.utils import UserError
+
+
+DEBUG = "--debug=true"  # given to any script: print the traceback of an error, too
+# The most that a constant of that name may be, in any script; LARGEST for all others. Beyond, machines and libraries
+# fail in their own ways. What else a constant has to be, the script says that uses it.
+MOST = {
+    "num_workers": 256, "input_shape": 16_384, "predict_shape": 16_384, "height": 100_000, "sheet_size": 100_000,
+    "freeze_batch_size": 65_536, "unfreeze_batch_size": 65_536, "batch_sizes": 65_536, "object_gap": 1_001,
+    "camera": 1_000, "overlays": 1_000, "num_samples": 10_000, "video_fps": 1_000,
+}
+LARGEST = 2**53  # whole numbers up to here are exact as floats
 
 
 class Settings(types.SimpleNamespace):
@@ -53,7 +67,7 @@ def fit(value: Any, hint: Any) -> Any:
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         for option in args:
-            if type(value) is option:  # 4 stays an int in `float | int`
+            if type(value) is option and (option is not float or math.isfinite(value)):  # 4 stays int in `float | int`
                 return value
         for option in args:
             try:
@@ -75,7 +89,7 @@ def fit(value: Any, hint: Any) -> Any:
     elif hint in (None, type(None)):
         if value is None:
             return None
-    elif isinstance(hint, type) and type(value) is hint:
+    elif isinstance(hint, type) and type(value) is hint and (hint is not float or math.isfinite(value)):
         return value
     raise ValueError(f"{value!r} is not {describe(hint)}")
 
@@ -154,7 +168,16 @@ def read(script: ModuleType | str | Path, **changes: Any) -> Settings:
             values[name] = fit(value, hints[name])
         except ValueError:
             raise UserError(f"{name} is {value!r}: it has to be {describe(hints[name])}.", 2) from None
+        require_in_range(name, values[name])
     return Settings(**values)
+
+
+def require_in_range(name: str, value: Any) -> None:
+    """Raises UserError for a number of the constant `name`, or one within its tuple, beyond what MOST allows."""
+    most = MOST.get(name, LARGEST)
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, (int, float)) and abs(number) > most:
+            raise UserError(f"{name} is {value}: {number} is out of range, it has to be at most {most}.", 2)
 
 
 def from_command_line(module: ModuleType, arguments: Sequence[str]) -> Settings:
@@ -177,24 +200,34 @@ def from_command_line(module: ModuleType, arguments: Sequence[str]) -> Settings:
     return read(module, **changes)
 
 
+def stop(*_: Any) -> None:
+    """Ends the program as Ctrl-C does, so that temporary files go with it: a handler of SIGTERM."""
+    sys.exit(143)
+
+
 def run(main: Callable[[Settings], int | None]) -> None:
     """Runs a script's `main(settings)` with the command line's settings and ends the program.
 
-    The exit status is what `main` returns (None means 0), 2 for settings that do not fit, or 130 for Ctrl-C. Any
+    The exit status is what `main` returns (None means 0), 2 for settings that do not fit, 130 for Ctrl-C, or 143 when
+    the system ends the program (SIGTERM). `--debug=true` also prints where an error came from. Any
     UserError or file error of the system (full disk, no permission) is printed as one sentence, without a traceback.
     """
     module = sys.modules[main.__module__]
+    arguments = [argument for argument in sys.argv[1:] if argument != DEBUG]
+    signal.signal(signal.SIGTERM, stop)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a console that cannot show a file name must not fail
-    if {"--help", "-h"} & set(sys.argv[1:]):
+    if {"--help", "-h"} & set(arguments):
         print(f"{(module.__doc__ or '').strip()}\n\nAny of these can be given for one run as --name=value:\n")
         print(block(Path(module.__file__).read_text(encoding="utf-8")))
         sys.exit(0)
     try:
-        settings = from_command_line(module, sys.argv[1:])
+        settings = from_command_line(module, arguments)
         status = main(settings)
     except UserError as error:
+        if DEBUG in sys.argv:
+            traceback.print_exception(error)
         print(error, file=sys.stderr)
         status = error.exit_status
     except OSError as error:

@@ -22,6 +22,7 @@ from nets.models import build_model
 from utils.utils import UserError, atomic_path, default_colors
 
 DEFAULT_MODEL = "deeplabv3_plus"  # the network of a bare state dict in the community's layout
+MAX_SIDE = 16_384  # pixels of the network's input; a larger one does not fit into any memory
 OLD_OPTIONS = ("decoder", "exact_upsampling")  # keys that old files have instead of `options`
 
 
@@ -116,7 +117,7 @@ def load_checkpoint(
     if is_checkpoint(content):
         options = {name: content[name] for name in OLD_OPTIONS if name in content}
         known = {name: content[name] for name in NAMES if name in content}
-        checkpoint = Checkpoint(**{"options": options, **known, "model": weights})
+        checkpoint = require_sound(Checkpoint(**{"options": options, **known, "model": weights}), path)
     elif name_classes is None or backbone is None:
         raise UserError(f"{path} is a bare state dict, which does not describe itself: give name_classes and backbone.")
     else:
@@ -150,7 +151,16 @@ def weights_in(content: Any, path: str | Path) -> dict[str, torch.Tensor]:
         weights = from_community(content)
     else:
         raise UserError(f"{path} holds no DeepLabv3+ weights: give a checkpoint made by train.py.")
-    return {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
+    if not isinstance(weights, Mapping) or not all(
+            isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in weights.items()):
+        raise UserError(f"{path} is damaged: its model has to be a state dict, tensors by name. Copy the file again.")
+    weights = {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
+    bad = [name for name, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]
+    if bad:
+        raise UserError(
+            f"{path} has weights that are not finite ({_shorten(bad)}): its training failed. Take an earlier file."
+        )
+    return weights
 
 
 def is_checkpoint(content: Any) -> bool:
@@ -167,8 +177,51 @@ def read_torch_file(path: str | Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: give the path of a checkpoint (.pth).") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except pickle.UnpicklingError as error:
+        if "GLOBAL" not in str(error):  # PyTorch names the class that it would have had to load
+            raise UserError(f"{path} cannot be read as a checkpoint (UnpicklingError): copy it again.") from error
+        raise UserError(
+            f"{path} holds Python objects beside its weights, a whole model or NumPy numbers perhaps. Reading these "
+            "could run code, so they are not read. Where the file was made, save the weights alone: "
+            'torch.save(model.state_dict(), "weights.pth").'
+        ) from error
+    except Exception as error:  # the file comes from outside, and torch.load raises many kinds of errors for it
         raise UserError(f"{path} cannot be read as a checkpoint ({type(error).__name__}): copy it again.") from error
+
+
+def require_sound(checkpoint: Checkpoint, path: str | Path) -> Checkpoint:
+    """The checkpoint itself. Raises UserError when one of its fields is of another kind or out of range."""
+    def is_shape(value: Any) -> bool:
+        return isinstance(value, list) and len(value) == 2 and all(
+            type(side) is int and 1 <= side <= MAX_SIDE for side in value)
+
+    def are_colors(value: Any) -> bool:
+        return isinstance(value, list) and len(value) == len(checkpoint.name_classes) and all(
+            isinstance(color, list) and len(color) == 3
+            and all(type(part) is int and 0 <= part <= 255 for part in color) for color in value)
+
+    names, least = checkpoint.name_classes, checkpoint.min_confidence
+    checks = {
+        "model": (isinstance(checkpoint.model, Mapping), "a state dict"),
+        "name_classes": (isinstance(names, list) and 2 <= len(names) <= 255 and all(
+            isinstance(name, str) for name in names), "a list of 2 to 255 names"),
+        "colors": (isinstance(names, list) and are_colors(checkpoint.colors), "[R, G, B] of each class, 0 to 255"),
+        "model_name": (isinstance(checkpoint.model_name, str), "a name"),
+        "backbone": (isinstance(checkpoint.backbone, str), "a name"),
+        "downsample_factor": (type(checkpoint.downsample_factor) is int, "a whole number"),
+        "input_shape": (is_shape(checkpoint.input_shape), f"height and width, 1 to {MAX_SIDE}"),
+        "options": (isinstance(checkpoint.options, dict) and all(
+            isinstance(name, str) and isinstance(value, bool) for name, value in checkpoint.options.items()),
+            "names with true or false"),
+        "min_confidence": (isinstance(least, (int, float)) and 0 <= least <= 1, "a number from 0 to 1"),
+        "settings": (isinstance(checkpoint.settings, dict), "a dictionary"),
+        "epoch": (type(checkpoint.epoch) is int and checkpoint.epoch >= 0, "a whole number, 0 or more"),
+    }
+    for name, (good, allowed) in checks.items():
+        if not good:
+            value = "" if name == "model" else f" {getattr(checkpoint, name)!r:.60}"
+            raise UserError(f"{path} is damaged: its {name}{value} has to be {allowed}. Copy the file again.")
+    return checkpoint
 
 
 def load_weights(model: nn.Module, state_dict: Mapping[str, torch.Tensor], reinit_mismatched: bool) -> list[str]:

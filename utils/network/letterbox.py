@@ -34,14 +34,21 @@ def place(size: tuple[int, int], shape: tuple[int, int]) -> Placement:
     return Placement((shape[0] - height) // 2, (shape[1] - width) // 2, height, width)
 
 
-def tight_shape(size: tuple[int, int], shape: tuple[int, int], stride: int) -> tuple[int, int]:
-    """The smallest (height, width) that scales an image of `size` as a letterbox of `shape` does, with hardly any bars.
+def place_tightly(
+    size: tuple[int, int], shape: tuple[int, int], stride: int
+) -> tuple[tuple[int, int], Placement]:
+    """The smallest letterbox (height, width) that scales an image as `shape` does, and the image's place in it.
 
-    Its sides are multiples of `stride` if those of `shape` are.
+    It has hardly any bars.
+
+    Args:
+        size: height and width of the image.
+        shape: height and width of the letterbox that gives the scale.
+        stride: the sides are multiples of it if those of `shape` are.
     """
-    placement = place(size, shape)
-    height, width = (-(-side // stride) * stride for side in placement[2:])
-    return min(height, shape[0]), min(width, shape[1])
+    height, width = place(size, shape)[2:]
+    tight = min(-(-height // stride) * stride, shape[0]), min(-(-width // stride) * stride, shape[1])
+    return tight, Placement((tight[0] - height) // 2, (tight[1] - width) // 2, height, width)
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -66,6 +73,14 @@ def letterbox(image: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, Pl
     """`image` uint8 (H, W, 3) scaled into `shape` (height, width) with grey bars, and its place there."""
     placement = place(image.shape[:2], shape)
     return _add_bars(resize(image, placement[2:]), shape, placement, GREY), placement
+
+
+def letterbox_tightly(
+    image: np.ndarray, shape: tuple[int, int], stride: int
+) -> tuple[np.ndarray, Placement]:
+    """As `letterbox`, in the smallest letterbox of that scale: see `place_tightly`."""
+    tight, placement = place_tightly(image.shape[:2], shape, stride)
+    return _add_bars(resize(image, placement[2:]), tight, placement, GREY), placement
 
 
 def letterbox_mask(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

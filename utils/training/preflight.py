@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from utils.files.masks import require_known_values
 from utils.training.cache import Request, SheetCache
-from utils.utils import UserError
+from utils.utils import IGNORE, UserError
 
 CHECK_BOX = (64, 64)  # size to check sheets at without a cache: small JPEGs decode fast, and completely
 SHOWN = 20  # problems that are printed; the rest is only counted
@@ -63,6 +63,36 @@ def preflight(
             f"{len(problems)} of {len(files)} sheets cannot be used:\n" + "\n".join(problems[:SHOWN]) + more
         )
     return np.stack([pixels for pixels, _ in results])
+
+
+def require_teachable(train: np.ndarray, val: np.ndarray, name_classes: Sequence[str]) -> list[str]:
+    """Warnings about what the masks cannot teach or show.
+
+    Args:
+        train, val: pixels of each class in each mask, int64 (sheets, classes), as `preflight` gives them.
+        name_classes: the background first.
+
+    Raises:
+        UserError: nothing but background is labelled in the training masks, or a class is nowhere in them.
+    """
+    total = train.sum(0)
+    if not total[1:].any():
+        held = "background" if total[0] else f"{IGNORE}, which is ignored"
+        raise UserError(
+            f"The {len(train)} training masks hold nothing but {held}: nothing can be learned. The pixels of an object "
+            "need the number of its class (1, 2, ...). Make the masks with labelme_to_deeplab.py, or mend masks of 0 "
+            "and 255 with convert_labelled.py --mode=colour_to_palette."
+        )
+    absent = [name for name, count in zip(name_classes[1:], total[1:]) if not count]
+    if absent:
+        raise UserError(
+            f"No training mask holds {', '.join(absent)}: label some, or take the names out of name_classes (with "
+            "reinit_mismatched = True, as the start weights then do not fit)."
+        )
+    blank = int((val.sum(1) == 0).sum())
+    if blank == len(val):
+        return [f"All {blank} validation masks are {IGNORE} (ignored) throughout: their scores will be nan."]
+    return [f"{blank} of {len(val)} validation masks are {IGNORE} (ignored) throughout."] if blank else []
 
 
 def _check_sheet(cache: SheetCache, request: Request, num_classes: int) -> np.ndarray:

@@ -100,8 +100,8 @@ def annotated_image(annotation: Annotation) -> Iterator[tuple[Path, str]]:
                 raise UserError(str(error).replace(str(path), f"imageData of {annotation.path}")) from error
     else:
         raise UserError(
-            f'{annotation.path}: its image "{annotation.image_path}" is not there, nor one with the stem '
-            f"{annotation.path.stem}: put the image beside the JSON file."
+            f'{annotation.path}: its image "{annotation.image_path}" is missing, and so is any with the '
+            f"stem {annotation.path.stem}: put the image beside the JSON file."
         )
 
 
