@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from torch import nn
 
@@ -62,9 +63,19 @@ def make_dataset(folder: Path, train: int = 4, val: int = 2, height: int = 96, w
     return folder
 
 
-def new_deeplab(num_classes: int = 5, backbone: str = "mobilenet", downsample_factor: int = 16, **options: bool) -> DeepLab:
+def new_deeplab(
+    num_classes: int = 5, backbone: str = "mobilenet", downsample_factor: int = 16, **options: bool,
+) -> DeepLab:
     """A DeepLabv3+ with fresh weights, as train.py has it on a CPU."""
     return for_cpu(build_model("deeplabv3_plus", num_classes, backbone, downsample_factor, **options))
+
+
+def dot(bias: float = 0.0) -> nn.Module:
+    """A network of one convolution."""
+    layer = nn.Conv2d(3, 2, 1)
+    nn.init.constant_(layer.weight, 0.1)
+    nn.init.constant_(layer.bias, bias)
+    return layer.eval()
 
 
 def checkpoint_of(model: SegmentationNetwork, input_shape: list[int], **changes: Any) -> Checkpoint:
@@ -85,6 +96,17 @@ def randomise(model: nn.Module) -> nn.Module:
             nn.init.normal_(module.running_mean, 0.0, 0.1)
             nn.init.uniform_(module.running_var, 0.8, 1.2)
     return model.eval()
+
+
+def copy_weights(source: nn.Module, target: nn.Module) -> None:
+    """Gives `target` the tensors of `source` in their order, whatever their names."""
+    values = list(source.state_dict().values())
+    target.load_state_dict(dict(zip(target.state_dict(), values, strict=True)))
+
+
+def state(module: nn.Module) -> dict[str, torch.Tensor]:
+    """Copies of the parameters and buffers of `module`, name -> tensor."""
+    return {key: value.clone() for key, value in module.state_dict().items()}
 
 
 def train_settings(folder: Path, **changes: Any) -> config.Settings:
