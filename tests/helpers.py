@@ -119,6 +119,12 @@ def train_settings(folder: Path, **changes: Any) -> config.Settings:
     })
 
 
+def numbers(folder: Path, name: str) -> list[float]:
+    """What the log `name` of the only run in `folder`/logs holds, an epoch a line."""
+    (log_dir,) = (folder / "logs").glob("loss_*")
+    return [float(line) for line in (log_dir / name).read_text().split()]
+
+
 def together(batcher: Batcher, work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
     """work(item) of each item, or its error, when all of them wait for `batcher` before it begins with the first."""
     with ThreadPoolExecutor(len(items)) as pool:
