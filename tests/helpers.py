@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 import sysconfig
 import time
@@ -123,6 +124,13 @@ def numbers(folder: Path, name: str) -> list[float]:
     """What the log `name` of the only run in `folder`/logs holds, an epoch a line."""
     (log_dir,) = (folder / "logs").glob("loss_*")
     return [float(line) for line in (log_dir / name).read_text().split()]
+
+
+def csv_rows(path: Path) -> list[list[str]]:
+    """The cells of a CSV file that begins with the mark by which Excel knows UTF-8."""
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        return list(csv.reader(file))
 
 
 def together(batcher: Batcher, work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
