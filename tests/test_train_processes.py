@@ -20,6 +20,8 @@ from utils.training.loss import make_loss
 from utils.utils_fit import run_epoch
 from utils.utils_metrics import scores
 
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}  # several processes at a time
+
 
 def test_a_kill_leaves_a_loadable_checkpoint_and_no_workers(folder):
     settings = train_settings(folder, freeze_train=False, unfreeze_epoch=500, num_workers=1).to_dict()
@@ -27,8 +29,8 @@ def test_a_kill_leaves_a_loadable_checkpoint_and_no_workers(folder):
         "device", "num_workers", "dataset_path", "dataset", "input_shape", "predict_shape", "model_path",
         "freeze_train", "unfreeze_epoch", "unfreeze_batch_size", "eval_period", "save_dir", "cache_dir")]
     process = subprocess.Popen(
-        [sys.executable, "train.py", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True)
+        [sys.executable, "train.py", *arguments], cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, start_new_session=True)
     best = folder / "logs" / "best_epoch_weights.pth"  # written after an epoch, so both workers are at work
     assert wait_for(lambda: best.exists() or process.poll() is not None, 120)
     time.sleep(1)
@@ -57,8 +59,7 @@ def group_exists(leader):
 
 
 def test_two_processes(folder):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    settings = train_settings(folder, num_workers=1).to_dict()
+    settings = train_settings(folder).to_dict()
     arguments = [f"--{name}={settings[name]}" for name in (
         "device", "num_workers", "dataset_path", "dataset", "input_shape", "predict_shape", "model_path",
         "freeze_epoch", "unfreeze_epoch", "freeze_batch_size", "unfreeze_batch_size", "eval_period", "save_dir",
@@ -66,7 +67,7 @@ def test_two_processes(folder):
     result = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "train.py",
          "--distributed=true", "--sync_bn=true", *arguments],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+        cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
     assert "2 x cpu" in result.stdout and result.stdout.count("Epoch 2/2: loss") == 1
     checkpoint = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")

@@ -9,13 +9,31 @@ from utils.network.checkpoint import load_checkpoint
 from utils.utils import UserError
 
 
+def two_datasets(folder):
+    """demo/, and drawn/ to mix in, both in `folder`; the first."""
+    make_dataset(folder / "drawn", train=5, val=1)
+    return make_dataset(folder / "demo")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """Trains once for each choice of options, and gives the folder."""
+    done = {}
+
+    def run(**options):
+        key = str(options)
+        if key not in done:
+            done[key] = two_datasets(tmp_path_factory.mktemp("whole"))
+            train.main(train_settings(done[key], **options))
+        return done[key]
+
+    return run
+
+
 @pytest.mark.parametrize(("ema", "num_workers"), [(0.0, 0), (0.9, 0), (0.0, 1)])
-def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path, ema, num_workers):
-    runs = [make_dataset(tmp_path / name / "demo") for name in ("whole", "parts")]
-    for run in runs:
-        make_dataset(run.parent / "drawn", train=5, val=1)
+def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path, uninterrupted, ema, num_workers):
     options = {"freeze_epoch": 2, "unfreeze_epoch": 4, "ema": ema, "mixed_in": {"drawn": 0.4}}
-    train.main(train_settings(runs[0], **options))
+    runs = uninterrupted(**options), two_datasets(tmp_path / "parts")
     options["num_workers"] = num_workers
 
     real, calls = train.run_epoch, []
