@@ -97,7 +97,8 @@ def test_parse_refuses(text, hint):
 def test_read_refuses_unknown_names_and_wrong_types(script):
     with pytest.raises(UserError, match="nonsense is not a constant of script.py.*backbone, input_shape"):
         config.read(script, nonsense=1)
-    with pytest.raises(UserError, match=r"input_shape is \(512, '512'\): it has to be \(a whole number, a whole number\)"):
+    sentence = r"input_shape is \(512, '512'\): it has to be \(a whole number, a whole number\)"
+    with pytest.raises(UserError, match=sentence):
         config.read(script, input_shape=(512, "512"))
 
 
@@ -108,7 +109,8 @@ def test_command_line(run):
 
 
 @pytest.mark.parametrize(("argument", "sentence"), [
-    ("--nonsense=1", "--nonsense=1 is not a constant of script.py: give --name=value with one of backbone, input_shape"),
+    ("--nonsense=1",
+     "--nonsense=1 is not a constant of script.py: give --name=value with one of backbone, input_shape"),
     ("fp16=true", "fp16=true is not a constant"),
     ("--fp16", "--fp16 needs a value: --fp16=True is the script's own."),
     ("--backbone=vgg", "--backbone=vgg: backbone has to be one of mobilenet, xception."),
@@ -135,7 +137,8 @@ def test_help_prints_the_block(run):
 
 
 def test_errors_of_main_are_one_sentence(script, run):
-    script.write_text(SCRIPT.replace("    return 3", "    from utils.utils import UserError\n    raise UserError('Sad.')"))
+    sad = "    from utils.utils import UserError\n    raise UserError('Sad.')"
+    script.write_text(SCRIPT.replace("    return 3", sad))
     result = run()
     assert (result.returncode, result.stderr) == (1, "Sad.\n")
 

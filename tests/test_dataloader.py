@@ -89,7 +89,8 @@ def test_workers_are_no_copies_of_this_process(workers):
 def test_a_dataset_of_thousands_of_sheets_fits_into_a_pipe(data):
     image, mask = data.files("train")[0]
     dataset = SheetDataset([(image, mask)], (32, 32), seed=1)
-    dataset.files = [(image.with_name(f"{number * 7919}.jpg"), mask.with_name(f"{number}.png")) for number in range(4000)]
+    dataset.files = [
+        (image.with_name(f"{number * 7919}.jpg"), mask.with_name(f"{number}.png")) for number in range(4000)]
     pickled = pickle.dumps(dataset)  # what `spawn` hands to a worker; larger than a pipe, it waits until that one reads
     assert len(pickled) < 65536 < len(pickle.dumps(dataset.files))
     assert pickle.loads(pickled).files == dataset.files

@@ -1,4 +1,4 @@
-"""Reading and writing of images and masks, against arrays made here and against Pillow and OpenCV."""
+"""Reading of images of every kind, and bad files, against arrays made here and against Pillow and OpenCV."""
 
 import io
 import struct
