@@ -123,7 +123,8 @@ def test_truncated_checkpoint(model, tmp_path):
 def test_mismatching_layers_are_named_or_reinitialised(model):
     other = new_deeplab(5)
     fresh = other.state_dict()["cls_conv.weight"].clone()
-    with pytest.raises(UserError, match=r"do not fit 2 of \d+ .*cls_conv.weight, cls_conv.bias.*reinit_mismatched = True"):
+    sentence = r"do not fit 2 of \d+ .*cls_conv.weight, cls_conv.bias.*reinit_mismatched = True"
+    with pytest.raises(UserError, match=sentence):
         load_weights(other, model.state_dict(), reinit_mismatched=False)
     assert load_weights(other, model.state_dict(), reinit_mismatched=True) == ["cls_conv.weight", "cls_conv.bias"]
     assert torch.equal(other.state_dict()["cls_conv.weight"], fresh)

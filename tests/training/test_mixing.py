@@ -35,7 +35,8 @@ def test_an_epoch_has_what_the_parts_say_and_each_sheet_comes_in_turn():
     assert counts.tolist() == [10] * 4 + [3] * 10 + [25] * 2  # 10 epochs: each of the ten 3 times, of the two 25 times
     assert times_an_epoch(parts).tolist() == [1.0] * 4 + [0.3] * 10 + [2.5] * 2
     assert not np.array_equal(epochs[0][4:7], epochs[1][4:7])
-    assert np.array_equal(epoch_samples(parts, 3, seed=1), samples[3]) and not np.array_equal(epoch_samples(parts, 3, 2), samples[3])
+    assert np.array_equal(epoch_samples(parts, 3, seed=1), samples[3])
+    assert not np.array_equal(epoch_samples(parts, 3, 2), samples[3])
     assert len({tuple(sample) for sample in np.concatenate(samples).tolist()}) == 120  # no view comes twice
 
 
