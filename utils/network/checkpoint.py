@@ -119,7 +119,7 @@ def load_checkpoint(
         known = {name: content[name] for name in NAMES if name in content}
         checkpoint = require_sound(Checkpoint(**{"options": options, **known, "model": weights}), path)
     elif name_classes is None or backbone is None:
-        raise UserError(f"{path} is a bare state dict, which does not describe itself: give name_classes and backbone.")
+        raise UserError(f"{path} is a bare state dict and does not describe itself: give name_classes and backbone.")
     else:
         checkpoint = Checkpoint.of_run(
             {"name_classes": name_classes, "backbone": backbone}, model=weights, model_name=DEFAULT_MODEL,
