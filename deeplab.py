@@ -15,10 +15,10 @@ from nets.cpu import for_cpu
 from utils.files.images import MODES_8BIT, pillow_to_rgb, to_uint8
 from utils.network.batching import Batcher
 from utils.network.checkpoint import load_checkpoint
-from utils.network.letterbox import letterbox_tightly, unletterbox_classes
+from utils.network.letterbox import Placement, letterbox_tightly, unletterbox_classes
 from utils.network.onnx_export import OnnxNetwork
 from utils.network.precision import choose_precision
-from utils.objects.confidence import drop_unsure
+from utils.objects.confidence import drop_unsure, highest_probability
 from utils.objects.drawing import draw_mask
 from utils.objects.regions import MIN_AREA, Region, count_pixels, find_regions
 from utils.utils import UserError, pick_device
@@ -99,7 +99,6 @@ class DeeplabV3:
         if min(self.input_shape) < 1:
             raise UserError(f"input_shape is {self.input_shape}: height and width have to be positive.", 2)
 
-    @torch.inference_mode()
     def segment(self, image: Image.Image | np.ndarray) -> np.ndarray:
         """The class of each pixel, uint8 (H, W). Objects below `min_confidence` are background.
 
@@ -112,6 +111,19 @@ class DeeplabV3:
         Raises:
             UserError: the image is of another kind, or the GPU's memory runs out.
         """
+        logits, placement, size = self._compute_logits(image)
+        return unletterbox_classes(drop_unsure(logits, self.min_confidence), placement, size)
+
+    def segment_with_probability(self, image: Image.Image | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `segment`, and the probability of each pixel's class, float32 (h, w), 0 to 1, at the network's scale."""
+        logits, placement, size = self._compute_logits(image)
+        top, left, height, width = placement
+        probability = highest_probability(logits[:, top:top + height, left:left + width])
+        return unletterbox_classes(drop_unsure(logits, self.min_confidence), placement, size), probability
+
+    @torch.inference_mode()
+    def _compute_logits(self, image: Image.Image | np.ndarray) -> tuple[np.ndarray, Placement, tuple[int, int]]:
+        """The logits, float32 (C, h, w), of the letterboxed image, its place there, and its own (height, width)."""
         pixels = to_uint8(rgb_array(image))
         boxed, placement = letterbox_tightly(pixels, self.input_shape, self.checkpoint.downsample_factor)
         sheet = torch.from_numpy(boxed)
@@ -119,8 +131,7 @@ class DeeplabV3:
             logits = self._batcher(sheet) if self._batcher else self._forward(sheet[None])[0]
         except torch.OutOfMemoryError as error:
             raise UserError("The GPU's memory ran out: lower num_workers, or make input_shape smaller.") from error
-        logits = drop_unsure(logits.float().cpu().numpy(), self.min_confidence)
-        return unletterbox_classes(logits, placement, pixels.shape[:2])
+        return logits.float().cpu().numpy(), placement, pixels.shape[:2]
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.precision.forward(self.model, images.to(self.device))
@@ -147,12 +158,17 @@ class DeeplabV3:
             picture = Image.fromarray(picture)
         return (picture, count_pixels(mask, self.name_classes)) if count else picture
 
-    def regions(self, mask: np.ndarray, min_area: float = MIN_AREA) -> list[Region]:
-        """The objects in a mask from `segment`: class, box, area and centroid of each.
+    def regions(
+        self, mask: np.ndarray, min_area: float = MIN_AREA, probability: np.ndarray | None = None
+    ) -> list[Region]:
+        """The objects in a mask from `segment`: class, box, area, centroid and confidence of each.
 
-        min_area: connected components smaller than this share of the sheet are specks and left out.
+        Args:
+            mask: uint8 (H, W).
+            min_area: connected components smaller than this share of the sheet are specks and left out.
+            probability: from `segment_with_probability`; without it the confidence is NaN.
         """
-        return find_regions(mask, self.name_classes, min_area)
+        return find_regions(mask, self.name_classes, min_area, probability)
 
 
 def rgb_array(image: Image.Image | np.ndarray) -> np.ndarray:

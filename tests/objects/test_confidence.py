@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
-from utils.objects.confidence import drop_unsure
+from utils.objects.confidence import drop_unsure, highest_probability
 
 
 def test_unsure_objects_become_background() -> None:
@@ -26,3 +27,9 @@ def test_unsure_objects_become_background() -> None:
     np.testing.assert_array_equal(drop_unsure(logits, 0.75).argmax(0), dropped)
     assert not drop_unsure(logits, 0.95).argmax(0).any()
     np.testing.assert_array_equal(logits, before)
+
+
+def test_the_probability_of_the_class_is_that_of_softmax() -> None:
+    logits = np.random.default_rng(0).normal(size=(5, 7, 9)).astype(np.float32) * 30
+    expected = torch.from_numpy(logits).double().softmax(0).amax(0).numpy()
+    np.testing.assert_allclose(highest_probability(logits), expected, rtol=1e-5)

@@ -139,5 +139,16 @@ def test_regions_and_counts_are_scipys(seed):
             centre = tuple(float(value) for value in ndimage.center_of_mass(labels == label))
             expected.append((name, index, rows.start, columns.start, rows.stop - rows.start,
                              columns.stop - columns.start, int((labels == label).sum()), pytest.approx(centre)))
-    assert find_regions(mask, NAMES, min_area=0) == sorted(expected, key=lambda region: region[1:4])
+    assert [region[:8] for region in find_regions(mask, NAMES, min_area=0)] == sorted(expected, key=lambda region: region[1:4])
     assert list(count_pixels(mask, NAMES).values()) == [int((mask == index).sum()) for index in range(3)]
+
+
+def test_confidence_is_the_mean_probability_over_the_pixels_of_a_region():
+    mask = np.zeros((40, 60), np.uint8)
+    mask[4:10, 10:30], mask[20:24, 10:30] = 1, 1
+    mask[4:6, 20:30] = 0  # an L: 60 + 40 pixels
+    probability = np.full((4, 6), 0.5)  # 10 x 10 pixels of the sheet each
+    probability[0, 1], probability[0, 2] = 0.9, 0.7
+    first, second = find_regions(mask, NAMES, probability=probability)
+    assert first.confidence == pytest.approx((60 * 0.9 + 40 * 0.7) / 100) and second.confidence == pytest.approx(0.5)
+    assert np.isnan(find_regions(mask, NAMES)[0].confidence)

@@ -22,9 +22,10 @@ def test_tables_of_classes_and_objects(folder):
     with open("img_out/objects.csv", encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
     assert rows == [
-        ["sheet", "class", "top", "left", "height", "width", "area", "centroid_row", "centroid_column", "crop"],
-        ["Käfer.png", "Barcode", "2", "5", "10", "20", "200", "6.5", "14.5", ""],
-        ["Käfer.png", "Label", "30", "0", "8", "8", "64", "33.5", "3.5", ""],
+        ["sheet", "class", "top", "left", "height", "width", "area", "centroid_row", "centroid_column",
+         "confidence", "crop"],
+        ["Käfer.png", "Barcode", "2", "5", "10", "20", "200", "6.5", "14.5", "0.9", ""],
+        ["Käfer.png", "Label", "30", "0", "8", "8", "64", "33.5", "3.5", "0.8", ""],
     ]
 
 

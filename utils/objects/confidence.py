@@ -1,4 +1,4 @@
-"""Turns objects that the network is not sure of into background."""
+"""How sure the network is of its objects; those that it is not sure of become background."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ import numpy as np
 
 from utils.network.letterbox import highest_class
 from utils.objects.boxes import object_boxes
+
+
+def highest_probability(logits: np.ndarray) -> np.ndarray:
+    """The probability (softmax) of each pixel's class, the one with the highest logit: float32 (h, w), 0 to 1.
+
+    logits: float (C, h, w).
+    """
+    highest, total = logits.max(0), np.zeros(logits.shape[1:], np.float32)
+    for values in logits:  # class by class: never a second array of all classes
+        total += np.exp(values - highest)
+    return 1 / total
 
 
 def drop_unsure(logits: np.ndarray, min_confidence: float) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ class Region(NamedTuple):
     width: int
     area: int
     centroid: tuple[float, float]
+    confidence: float = math.nan  # mean probability of its class over its pixels, 0 to 1; NaN: not asked for
 
 
 def count_pixels(mask: np.ndarray, name_classes: Sequence[str]) -> dict[str, int]:
@@ -37,11 +39,22 @@ def count_pixels(mask: np.ndarray, name_classes: Sequence[str]) -> dict[str, int
     return {name: int(count) for name, count in zip(name_classes, counts)}
 
 
-def find_regions(mask: np.ndarray, name_classes: Sequence[str], min_area: float = MIN_AREA) -> list[Region]:
-    """The objects in `mask`, uint8 (H, W), sorted by class and then from top to bottom, without the background.
+def find_regions(
+    mask: np.ndarray,
+    name_classes: Sequence[str],
+    min_area: float = MIN_AREA,
+    probability: np.ndarray | None = None,
+) -> list[Region]:
+    """The objects in a mask, sorted by class and then from top to bottom, without the background.
 
-    Objects of one class that touch, even at a corner, are one region. Regions smaller than `min_area`, a share of the
-    sheet, are specks and left out.
+    Objects of one class that touch, even at a corner, are one region.
+
+    Args:
+        mask: uint8 (H, W).
+        name_classes: background first.
+        min_area: regions smaller than this share of the sheet are specks and left out.
+        probability: float (h, w), the probability of each pixel's class, over the whole sheet but usually at a smaller
+            size; it makes the confidence of the regions.
     """
     regions = []
     for box in object_boxes(mask):
@@ -50,8 +63,30 @@ def find_regions(mask: np.ndarray, name_classes: Sequence[str], min_area: float 
             inside = mask[box] == index
             if not inside.any():
                 continue
-            _, _, stats, centroids = cv2.connectedComponentsWithStats(inside.view(np.uint8), connectivity=8)
-            for (left, top, width, height, area), (column, row) in zip(stats[1:].tolist(), centroids[1:].tolist()):
-                if area >= min_area * mask.size:
-                    regions.append(Region(name, index, y + top, x + left, height, width, area, (y + row, x + column)))
+            _, labels, stats, centroids = cv2.connectedComponentsWithStats(inside.view(np.uint8), connectivity=8)
+            for number, (left, top, width, height, area) in enumerate(stats[1:].tolist(), start=1):
+                if area < min_area * mask.size:
+                    continue
+                column, row = centroids[number].tolist()
+                region = Region(name, index, y + top, x + left, height, width, area, (y + row, x + column))
+                if probability is not None:
+                    own = labels[top:top + height, left:left + width] == number
+                    region = region._replace(confidence=_mean_probability(region, own, mask.shape, probability))
+                regions.append(region)
     return sorted(regions, key=lambda region: region[1:4])  # index, top, left
+
+
+def _mean_probability(
+    region: Region, own: np.ndarray, size: tuple[int, int], probability: np.ndarray
+) -> float:
+    """The mean of `probability`, float (h, w), over the pixels of a region.
+
+    Args:
+        region: its box says where it lies.
+        own: its pixels, bool (height, width) of the box.
+        size: height and width of the sheet.
+        probability: over the whole sheet, at any size.
+    """
+    rows = (region.top + np.arange(region.height)) * probability.shape[0] // size[0]
+    columns = (region.left + np.arange(region.width)) * probability.shape[1] // size[1]
+    return float(probability[rows[:, None], columns][own].mean(dtype=np.float64))

@@ -28,8 +28,8 @@ class Segmenter(Protocol):
     name_classes: list[str]
     colors: list[tuple[int, int, int]]
 
-    def segment(self, image: np.ndarray) -> np.ndarray:
-        """The class of each pixel, uint8 (H, W), of an image (H, W, 3)."""
+    def segment_with_probability(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The class of each pixel, uint8 (H, W), of an image (H, W, 3), and its probability, float (h, w)."""
         ...
 
 
@@ -46,8 +46,8 @@ def predict_sheet(model: Segmenter, sheet: SheetFiles, mix_type: int, crops: boo
         UserError: the sheet cannot be read, or a result cannot be written.
     """
     pixels, kept = read_picture(sheet.source)
-    mask = model.segment(pixels)
-    regions = find_regions(mask, model.name_classes)
+    mask, probability = model.segment_with_probability(pixels)
+    regions = find_regions(mask, model.name_classes, probability=probability)
     cut_out = write_crops(sheet, pixels, kept, regions, model.name_classes) if crops else []
     write_mask(sheet.mask, mask, model.colors)
     if mix_type == 1:

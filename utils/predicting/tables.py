@@ -32,12 +32,13 @@ def classes_table(sheets: FoundBySheet, name_classes: Sequence[str], output_dir:
 
 def objects_table(sheets: FoundBySheet, name_classes: Sequence[str], output_dir: Path) -> Rows:
     """Yields a header, then a row per object with its class, box, area, centroid and crop."""
-    yield ["sheet", "class", "top", "left", "height", "width", "area", "centroid_row", "centroid_column", "crop"]
+    yield ["sheet", "class", "top", "left", "height", "width", "area", "centroid_row", "centroid_column",
+           "confidence", "crop"]
     for name, sheet in sheets.items():
         for region, crop in zip_longest(sheet.regions, sheet.crops):
             centroid = (round(value, 1) for value in region.centroid)
             cut_out = crop.relative_to(output_dir).as_posix() if crop else ""
-            yield [name, region.name, *region[2:7], *centroid, cut_out]
+            yield [name, region.name, *region[2:7], *centroid, round(region.confidence, 4), cut_out]
 
 
 TABLES: Mapping[str, Callable[[FoundBySheet, Sequence[str], Path], Rows]] = {
