@@ -10,7 +10,6 @@ confusion_matrix.csv and .png, iou.png, recall.png, precision.png.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -22,7 +21,7 @@ from tqdm import tqdm
 from deeplab import DeeplabV3
 from utils import config
 from utils.files.images import read_image
-from utils.files.jobs import in_threads
+from utils.files.jobs import in_threads, warn
 from utils.files.masks import read_mask, write_mask
 from utils.files.tables import csv_file
 from utils.files.voc import VocDataset
@@ -80,7 +79,7 @@ def main(settings: config.Settings) -> int:
         for stem, result in zip(stems, tqdm(results, settings.mode, len(stems), unit=" sheets")):
             if isinstance(result, UserError):
                 missing.append(f"{stem}: {result}")
-                tqdm.write(missing[-1], file=sys.stderr)
+                warn(missing[-1])
             elif scores:
                 write_row(report.add(stem, result))
     print(f"{len(stems) - len(missing)} of {len(stems)} sheets done, {len(missing)} bad or missing. Results: {out_dir}")

@@ -17,13 +17,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from PIL import Image
 
 from utils import config
 from utils.config import Settings
-from utils.files.images import ORIENTATION, Kept, read_image, write_picture
+from utils.files.images import opened, read_image, write_picture
 from utils.files.jobs import Job, find_files, read_each, run_jobs, warn
 from utils.files.masks import write_mask
+from utils.files.metadata import Kept, orientation
 from utils.labels.labelme import Annotation, embedded_image, find_image, paint, read_labelme
 from utils.labels.names import label_values, require_known
 from utils.memory import keep_freed_memory
@@ -138,8 +138,8 @@ def save_image(image: Path, output: Path, quality: int, item: Annotation) -> tup
 
 def is_upright_rgb_jpeg(path: Path) -> bool:
     """Whether the file can be used for training byte for byte."""
-    with Image.open(path) as image:
-        return image.format == "JPEG" and image.mode == "RGB" and image.getexif().get(ORIENTATION, 1) == 1
+    with opened(path) as image:
+        return image.format == "JPEG" and image.mode == "RGB" and orientation(image) == 1
 
 
 if __name__ == "__main__":

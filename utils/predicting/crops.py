@@ -21,7 +21,7 @@ def write_crops(
 ) -> list[Path]:
     """The files that the objects of a sheet were cut out to, upright rectangles, one for each of `regions`.
 
-    They are <class number>_<class>/<sheet>_<n> in the folder of crops, n counting the objects of a class from top to
+    They are <class number>_<class>/<sheet>_<n> in the folder of crops (no spaces in the class), n counting the objects of a class from top to
     bottom, in the sheet's own format. Those that an earlier run left beyond the last n are removed. pixels: uint8 or
     uint16 (H, W, 3) RGB; kept: what its file had. Raises UserError when one cannot be written.
     """
@@ -31,7 +31,7 @@ def write_crops(
     counts, written = dict.fromkeys(range(1, len(name_classes)), 0), []
 
     def path(index: int, number: int) -> Path:
-        folder = re.sub(r'[<>:"/\\|?*]', "_", f"{index}_{name_classes[index]}")
+        folder = re.sub(r'[<>:"/\\|?*\s\x00-\x1f]', "_", f"{index}_{name_classes[index]}")
         return sheet.crops / folder / sheet.name.with_name(f"{sheet.name.stem}_{number}{sheet.name.suffix}")
 
     for region in regions:
