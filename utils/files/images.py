@@ -21,7 +21,7 @@ from utils.files import tiff
 from utils.files.encode import PNG_SIGNATURE, encode_jpeg, encode_png, encode_tiff, png_chunk, png_chunks
 from utils.files.jobs import warn_once
 from utils.files.limits import (
-    MAX_PIXELS, require_all_rows, require_bytes, require_few_scans, require_file, require_size,
+    MAX_PIXELS, require_all_rows, require_bytes, require_few_scans, require_file, require_size, without_large_texts,
 )
 from utils.files.metadata import Kept, keep, orientation
 from utils.utils import UserError, printable, write_bytes
@@ -54,7 +54,6 @@ def read_picture(path: str | Path) -> tuple[np.ndarray, Kept]:
     floating point, 32 bits, Lab).
     """
     with opened(path) as image:
-        turned, kept = orientation(image), keep(image, path)
         bits, signed = bits_per_channel(image, path), _is_signed(image)
         if bits == 16 and image.mode in MODES_16BIT and not signed:
             pixels = _stretched(_decode_16bit(image, path), path)
@@ -69,7 +68,7 @@ def read_picture(path: str | Path) -> tuple[np.ndarray, Kept]:
                 f"{path} has pixels of the kind {image.mode} with {bits} {'signed ' if signed else ''}bits: "
                 "save it as RGB or greyscale with 8 or 16 bits."
             )
-        return upright(pixels, turned), kept
+        return upright(pixels, orientation(image)), keep(image, path)
 
 
 def to_uint8(pixels: np.ndarray) -> np.ndarray:
@@ -120,10 +119,12 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
     with reading(path):
         require_file(path)
         with open(path, "rb") as file:
-            is_tiff = file.read(4) in tiff.HEADERS
-        page = tiff.find_page(path) if is_tiff else None
-        require_size(page.area if page else 0, MAX_PIXELS)
-        with Image.open(io.BytesIO(tiff.alone(page)) if page else path, formats=FORMATS) as image:
+            start = file.read(len(PNG_SIGNATURE))
+        page = tiff.find_page(path) if start[:4] in tiff.HEADERS else None
+        if page:
+            require_size(page.area, MAX_PIXELS)
+        content = tiff.alone(page) if page else without_large_texts(path) if start == PNG_SIGNATURE else None
+        with Image.open(io.BytesIO(content) if content else path, formats=FORMATS) as image:
             require_size(image.width * image.height, MAX_PIXELS)
             require_bytes(image, path)
             if image.format in JPEGS:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 
-from utils.files.encode import png_chunks
-from utils.utils import UserError
+from utils.files.encode import PNG_SIGNATURE, png_chunk, png_chunks
+from utils.files.jobs import warn_once
+from utils.utils import UserError, printable
 
 MAX_PIXELS: int = 700_000_000  # larger is refused; 16-bit RGB of this size still fits the 4 GB of a TIFF
 MAX_METADATA: int = 64 * 2 ** 20  # bytes of a PNG's colour profile, or of one of its texts, after inflating
@@ -31,6 +32,7 @@ START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd8]")  # with a length behind; 0: a byte of pixels, d0 to d7: restarts
 
 PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type: grey, RGB, palette, grey and RGB with alpha
+PNG_INFLATED = (b"zTXt", b"iTXt", b"iCCP")
 ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 
 
@@ -96,6 +98,32 @@ def require_all_rows(path: str | Path) -> None:
             data = inflater.unconsumed_tail
     if wanted > 0:
         raise ValueError("its pixels end early")
+
+
+def without_large_texts(path: str | Path) -> bytes | None:
+    """A PNG without the texts and profiles that are larger than MAX_METADATA when inflated, which a line names.
+
+    None when it has none of them.
+    """
+    kept, dropped = [PNG_SIGNATURE], []
+    for kind, data in png_chunks(path, pixels=True):
+        large = kind in PNG_INFLATED and _inflates_to_more(data, MAX_METADATA)
+        (dropped if large else kept).append(kind.decode() if large else png_chunk(kind, data))
+    if not dropped:
+        return None
+    warn_once(f"{printable(path)}: {', '.join(dropped)} of more than {MAX_METADATA // 2 ** 20} MB is left out.")
+    return b"".join(kept)
+
+
+def _inflates_to_more(data: bytes, limit: int) -> bool:
+    """Whether the deflated part of a text or profile chunk, which is behind names of any length, is larger."""
+    start = max(data.find(b"\x78", data.find(b"\0")), 0)  # zlib's first byte
+    if len(data) * DEFLATE <= limit:
+        return False
+    try:
+        return len(zlib.decompressobj().decompress(data[start:], limit + 1)) > limit
+    except zlib.error:
+        return False  # Pillow leaves it out
 
 
 def _png_bytes(path: str | Path) -> int:

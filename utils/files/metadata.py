@@ -49,7 +49,7 @@ def read_exif(image: Image.Image) -> Image.Exif:
 
 
 def keep(image: Image.Image, path: str | Path) -> Kept:
-    """What `write_picture` takes over from the opened, not yet decoded `image`."""
+    """What `write_picture` takes over from the opened `image`; its EXIF then says that it is upright."""
     page: Page | None = image.info.get("page")
     icc_profile = page.tags.get(ICC_PROFILE) if page else image.info.get("icc_profile")
     if not isinstance(icc_profile, bytes) or icc_profile[16:20] != b"RGB ":
@@ -119,5 +119,5 @@ def _writable(
             kept.pop(name, None)
             dropped.append(str(ExifTags.TAGS.get(name, name)))
     if dropped:
-        warn_once(f"{printable(path)}: {', '.join(dropped)} of its description cannot be kept; its pixels are read.")
+        warn_once(f"{printable(path)}: {', '.join(dropped)} cannot be kept: the overlay goes without.")
     return kept
