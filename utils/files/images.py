@@ -54,20 +54,23 @@ def read_picture(path: str | Path) -> tuple[np.ndarray, Kept]:
     floating point, 32 bits, Lab).
     """
     with opened(path) as image:
-        bits, signed = bits_per_channel(image, path), _is_signed(image)
-        if bits == 16 and image.mode in MODES_16BIT and not signed:
+        bits, page = bits_per_channel(image, path), image.info.get("page")
+        if page and not page.is_unsigned:
+            raise UserError(_other_kind(path, page.kind))
+        if bits == 16 and image.mode in MODES_16BIT:
             pixels = _stretched(_decode_16bit(image, path), path)
-        elif bits <= 8 and image.mode in MODES_8BIT and not signed or image.mode == "CMYK" and bits == 16:
+        elif bits == 12 and image.mode == "I;16":
+            pixels = _stretched(cv2.cvtColor(np.array(image), cv2.COLOR_GRAY2RGB), path)
+        elif bits == 16 and image.mode == "CMYK":  # Pillow confuses planes of 16 bits
+            inks = Image.fromarray(to_uint8(np.dstack(tiff.decode_planes(page))), "CMYK") if page.is_planar else image
+            pixels = pillow_to_rgb(inks)
+        elif bits <= 8 and image.mode in MODES_8BIT:
             pixels = _decode_jpeg(path) if image.format in JPEGS and image.mode in ("RGB", "L") else None
             if pixels is None:
                 pixels = pillow_to_rgb(image)
-                if image.format == "PNG":
-                    require_whole(image, path)
+                require_whole(image, path)
         else:
-            raise UserError(
-                f"{path} has pixels of the kind {image.mode} with {bits} {'signed ' if signed else ''}bits: "
-                "save it as RGB or greyscale with 8 or 16 bits."
-            )
+            raise UserError(_other_kind(path, f"{image.mode} with {bits} bits"))
         return upright(pixels, orientation(image)), keep(image, path)
 
 
@@ -124,7 +127,13 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
         if page:
             require_size(page.area, MAX_PIXELS)
         content = tiff.alone(page) if page else without_large_texts(path) if start == PNG_SIGNATURE else None
-        with Image.open(io.BytesIO(content) if content else path, formats=FORMATS) as image:
+        try:
+            image = Image.open(io.BytesIO(content) if content else path, formats=FORMATS)
+        except UnidentifiedImageError:
+            if page:
+                raise UserError(_other_kind(path, page.kind)) from None
+            raise
+        with image:
             require_size(image.width * image.height, MAX_PIXELS)
             require_bytes(image, path)
             if image.format in JPEGS:
@@ -180,8 +189,16 @@ def bits_per_channel(image: Image.Image, path: str | Path) -> int:
     return 8
 
 
-def _is_signed(image: Image.Image) -> bool:
-    return "page" in image.info and not set(image.info["page"].values(tiff.SAMPLE_FORMAT)) <= {1, 4}  # unsigned, any
+def require_whole(image: Image.Image, path: str | Path) -> None:
+    """Raises ValueError when the pixels of a decoded PNG end early; looks closer only where the last row is zero."""
+    if image.format == "PNG":
+        last = image.crop((0, image.height - 1, image.width, image.height))
+        if image.info.get("interlace") or last.getbbox(alpha_only=False) is None:
+            require_all_rows(path)
+
+
+def _other_kind(path: str | Path, kind: str) -> str:
+    return f"{path} has pixels of the kind {kind}: save it as RGB or greyscale with 8 or 16 bits."
 
 
 def _decode_jpeg(path: str | Path) -> np.ndarray | None:
@@ -223,9 +240,3 @@ def _stretched(pixels: np.ndarray, path: str | Path) -> np.ndarray:
     scaled = np.rint(np.arange(MAX_12_BITS + 1) * (65535 / MAX_12_BITS)).astype(np.uint16)
     return scaled[pixels]
 
-
-def require_whole(image: Image.Image, path: str | Path) -> None:
-    """Raises ValueError when the pixels of a decoded PNG end early; looks closer only where the last row is zero."""
-    last = image.crop((0, image.height - 1, image.width, image.height))
-    if image.info.get("interlace") or last.getbbox(alpha_only=False) is None:
-        require_all_rows(path)

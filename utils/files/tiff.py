@@ -29,6 +29,7 @@ EXTRA_CHANNELS, SAMPLE_FORMAT, OFFSETS, SIZES, TILE_OFFSETS, TILE_SIZES = 338, 3
 STORAGE = (WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, 266, CHANNELS, 278, PLANES, 292, 293, 317, 320, 322, 323, 332,
            EXTRA_CHANNELS, SAMPLE_FORMAT, 347, 529, 530, 531, 532)
 WHITE_IS_ZERO, BLACK_IS_ZERO, SEPARATE = 0, 1, 2
+NUMBERS = {1: "", 2: "signed ", 3: "floating-point ", 4: "", 5: "complex ", 6: "complex "}  # by sample format
 OLD_JPEG = 6  # its tables lie anywhere in the file
 
 
@@ -52,6 +53,17 @@ class Page(NamedTuple):
     @property
     def area(self) -> int:
         return self.value(WIDTH, 0) * self.value(HEIGHT, 0)
+
+    @property
+    def kind(self) -> str:
+        """What a pixel is, in words."""
+        number = NUMBERS.get(self.value(SAMPLE_FORMAT, 1), "strange ")
+        channels = self.value(CHANNELS, 1)
+        return f"{channels} channel{'s' * (channels != 1)} with {max(self.values(BITS) or (1,))} {number}bits"
+
+    @property
+    def is_unsigned(self) -> bool:
+        return all(NUMBERS.get(sample) == "" for sample in self.values(SAMPLE_FORMAT))
 
     @property
     def is_planar(self) -> bool:
@@ -96,14 +108,24 @@ def alone(page: Page, plane: int | None = None) -> bytes:
 
 
 def decode_16bit(page: Page) -> np.ndarray:
-    """uint16 (H, W) or (H, W, C) as stored in a page with 9 to 16 bits a channel; colours blue first, OpenCV's order."""
-    planes = range(page.value(CHANNELS, 1)) if page.is_planar else [None]
-    decoded = [cv2.imdecode(np.frombuffer(alone(page, plane), np.uint8), cv2.IMREAD_UNCHANGED) for plane in planes]
-    if any(one is None or one.dtype != np.uint16 for one in decoded):
-        raise ValueError("the 16-bit pixels cannot be decoded")
+    """uint16 (H, W) or (H, W, C) as stored in a page with 16 bits a channel; colours blue first, OpenCV's order."""
     if page.is_planar:
-        return np.dstack([decoded[channel] for channel in (2, 1, 0, *range(3, len(decoded)))])
-    return np.invert(decoded[0]) if page.value(PHOTOMETRIC, BLACK_IS_ZERO) == WHITE_IS_ZERO else decoded[0]
+        planes = decode_planes(page)
+        return np.dstack([planes[channel] for channel in (2, 1, 0, *range(3, len(planes)))])
+    pixels = _decode(alone(page))
+    return np.invert(pixels) if page.value(PHOTOMETRIC, BLACK_IS_ZERO) == WHITE_IS_ZERO else pixels
+
+
+def decode_planes(page: Page) -> list[np.ndarray]:
+    """uint16 (H, W) of each channel of a page with a plane a channel and 16 bits."""
+    return [_decode(alone(page, plane)) for plane in range(page.value(CHANNELS, 1))]
+
+
+def _decode(file: bytes) -> np.ndarray:
+    pixels = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16:
+        raise ValueError("the 16-bit pixels cannot be decoded")
+    return pixels
 
 
 def _pages(path: Path) -> list[Page]:
