@@ -124,4 +124,4 @@ def test_damaged_files_are_read_or_refused(tmp_path, monkeypatch, kind):
             read_mask(source)
         except UserError as error:
             assert str(source) in str(error)
-    assert min(counts.values()) > 0, counts
+    assert counts["refused"] > 0 and (counts["read"] > 0 or "png" in kind or kind == "palette"), counts  # checksums
