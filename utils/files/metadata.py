@@ -15,7 +15,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from utils.files.encode import encode_jpeg, png_chunk, png_chunks, tiff_file
 from utils.files.jobs import warn_once
-from utils.files.tiff import Page
+from utils.files.tiff import PADDING, Page, PaddedFile
 from utils.utils import printable
 
 ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD, ICC_PROFILE = 0x0112, 0x8769, 0x8825, 0xA005, 34675
@@ -42,6 +42,11 @@ def read_exif(image: Image.Image) -> Image.Exif:
     """The EXIF block of a JPEG or PNG; an empty one when it is damaged: the pixels may still be whole."""
     try:
         exif = image.getexif()
+        if block := image.info.get("exif"):
+            elsewhere, exif = exif.get(ORIENTATION), Image.Exif()  # Pillow finds it in XMP, too
+            exif.load(block + bytes(PADDING))  # a tag that points behind the end would end the directory
+            if elsewhere and ORIENTATION not in exif:
+                exif[ORIENTATION] = elsewhere
         exif.get(ORIENTATION)  # decodes it
         return exif
     except Exception:  # Pillow raises whatever the damage leads to
@@ -75,7 +80,7 @@ def _tiff_tags(page: Page, icc_profile: bytes | None) -> dict[int, Any]:
     for group in (EXIF_IFD, GPS_IFD):
         tags = ImageFileDirectory_v2(page.header, group=group)
         if offset := page.value(group, 0):
-            with open(page.path, "rb") as file:
+            with PaddedFile(page.path) as file:
                 file.seek(offset)
                 tags.load(file)
         names = [tag for tag in tags if tag != INTEROP_IFD]

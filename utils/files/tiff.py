@@ -20,6 +20,7 @@ from utils.files.jobs import warn_once
 from utils.utils import printable
 
 HEADERS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # little and big endian; with +: BigTIFF
+PADDING = 2 ** 20  # bytes that a tag may miss
 MAX_PAGES = 1000  # pages behind these are not looked at
 SMALL_COPY = 4  # a first page of less than a quarter of the largest one's pixels is taken for a small copy of it
 
@@ -31,6 +32,16 @@ STORAGE = (WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, 266, CHANNELS, 278, PL
 WHITE_IS_ZERO, BLACK_IS_ZERO, SEPARATE = 0, 1, 2
 NUMBERS = {1: "", 2: "signed ", 3: "floating-point ", 4: "", 5: "complex ", 6: "complex "}  # by sample format
 OLD_JPEG = 6  # its tables lie anywhere in the file
+
+
+class PaddedFile(io.BufferedReader):
+    """A file that goes on with zeros: a tag that points behind its end then does not end its directory."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+
+    def read(self, size: int = -1) -> bytes:
+        return super().read(size).ljust(min(size, PADDING), b"\0")
 
 
 class Page(NamedTuple):
@@ -131,11 +142,11 @@ def _decode(file: bytes) -> np.ndarray:
 def _pages(path: Path) -> list[Page]:
     """The pages of a file, from the first. Raises ValueError when there is none."""
     pages, seen = [], {0}
-    with open(path, "rb") as file:
+    with PaddedFile(path) as file:
         header = file.read(16)
         header = header if header[:4] in HEADERS[2:] else header[:8]
         offset = ImageFileDirectory_v2(header).next
-        while offset not in seen and len(pages) < MAX_PAGES:
+        while offset not in seen and offset < path.stat().st_size and len(pages) < MAX_PAGES:
             seen.add(offset)
             file.seek(offset)
             tags = ImageFileDirectory_v2(header)
