@@ -116,8 +116,8 @@ sys.path.insert(0, sys.argv[1])
 from utils.utils import atomic_path
 with atomic_path(sys.argv[2]) as path:
     path.write_bytes(b"half")
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)
         time.sleep(60)
     except KeyboardInterrupt:
         print("once", flush=True)
