@@ -27,7 +27,7 @@ from utils.files.tables import csv_file
 from utils.files.voc import VocDataset
 from utils.memory import keep_freed_memory
 from utils.scoring.report import Report, SheetScores
-from utils.utils import NAME_CLASSES, UserError, default_colors
+from utils.utils import NAME_CLASSES, UserError, default_colors, remove_abandoned
 
 # ---- What to do ----
 mode: Literal["predict_and_score", "predict", "score"] = "predict_and_score"  # score: the masks of an earlier run
@@ -63,6 +63,8 @@ def main(settings: config.Settings) -> int:
         classes, colors = settings.name_classes, default_colors(len(settings.name_classes))
         if not (out_dir / "masks").is_dir():
             raise UserError(f'{out_dir / "masks"} is not a folder: mode "score" needs the masks of mode "predict".')
+    for folder in (out_dir, out_dir / "masks"):
+        remove_abandoned(folder)
     report = Report(classes, colors, settings.object_scores)
     missing: list[str] = []
 

@@ -25,7 +25,7 @@ from utils.files.jobs import warn
 from utils.memory import keep_freed_memory
 from utils.network.onnx_export import export_onnx
 from utils.objects.drawing import draw_mask
-from utils.predicting.folder import predict_folder, predict_sheet
+from utils.predicting.folder import clean, predict_folder, predict_sheet
 from utils.predicting.plan import plan
 from utils.predicting.video import annotate_video
 from utils.utils import UserError, find_images, printable
@@ -103,6 +103,7 @@ def predict_images(model: DeeplabV3, s: config.Settings) -> int:
         try:
             source = Path(name)
             (sheet,) = plan([source], source.parent, Path(s.output_dir), s.mix_type)
+            clean([sheet], s.crops)
             found = predict_sheet(model, sheet, s.mix_type, s.crops)
             print(f"{printable(sheet.picture)} and {printable(sheet.mask)} written.")
             for crop in found.crops:

@@ -215,7 +215,7 @@ def _decode_jpeg(path: str | Path) -> np.ndarray | None:
 def _decode_16bit(image: Image.Image, path: str | Path) -> np.ndarray:
     """uint16 (H, W, 3) RGB as stored in a file that Pillow opened as `image`."""
     if image.format == "TIFF":
-        pixels = tiff.decode_16bit(image.info["page"])
+        pixels = tiff.decode_16bit(image.info["page"], image.fp.getvalue())
     else:  # the PNG's texts and profiles may be larger than OpenCV allows
         chunks = [png_chunk(*chunk) for chunk in png_chunks(path, pixels=True) if chunk[0] in PNG_PIXELS]
         pixels = cv2.imdecode(np.frombuffer(PNG_SIGNATURE + b"".join(chunks), np.uint8), cv2.IMREAD_UNCHANGED)

@@ -118,12 +118,15 @@ def alone(page: Page, plane: int | None = None) -> bytes:
     return b"".join([tiff_file(tags, page.header[:2]), *parts])
 
 
-def decode_16bit(page: Page) -> np.ndarray:
-    """uint16 (H, W) or (H, W, C) as stored in a page with 16 bits a channel; colours blue first, OpenCV's order."""
+def decode_16bit(page: Page, file: bytes) -> np.ndarray:
+    """uint16 (H, W) or (H, W, C) as stored in a page with 16 bits a channel; colours blue first, OpenCV's order.
+
+    file: what `alone` gave for the page.
+    """
     if page.is_planar:
         planes = decode_planes(page)
         return np.dstack([planes[channel] for channel in (2, 1, 0, *range(3, len(planes)))])
-    pixels = _decode(alone(page))
+    pixels = _decode(file)
     return np.invert(pixels) if page.value(PHOTOMETRIC, BLACK_IS_ZERO) == WHITE_IS_ZERO else pixels
 
 

@@ -71,7 +71,7 @@ def predict_folder(
         hint = "" if recursive else " (recursive = True looks into its subfolders)"
         raise UserError(f"{input_dir} holds no .jpg, .jpeg, .png, .tif or .tiff images{hint}: check input_dir.")
     sheets = plan(sources, input_dir, output_dir, mix_type)
-    _clean(sheets)
+    clean(sheets, crops)
     found: dict[str, Found] = {}
     bad: list[str] = []
     start = time.perf_counter()
@@ -90,11 +90,11 @@ def predict_folder(
     return len(bad)
 
 
-def _clean(sheets: Sequence[SheetFiles]) -> None:
-    """Removes what earlier runs that were killed left in the folders of results."""
+def clean(sheets: Sequence[SheetFiles], crops: bool) -> None:
+    """Removes what earlier runs that were killed left in the folders that the results of `sheets` go to."""
     for folder in {path.parent for sheet in sheets for path in (sheet.picture, sheet.mask)}:
         remove_abandoned(folder)
-    for folder in {sheet.crops for sheet in sheets}:
+    for folder in {sheet.crops for sheet in sheets if crops}:
         remove_abandoned(folder, recursive=True)
 
 
