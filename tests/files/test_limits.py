@@ -88,6 +88,24 @@ def test_blank_sheets_are_read(tmp_path, suffix, mode, options):
     assert read_image(path).shape == (1500, 2000, 3)
 
 
+def test_pages_that_share_one_large_tag(tmp_path):
+    """All of them together would need 1000 times the memory of the file."""
+    large, count = 5_000_000, 1000
+    data = bytearray(b"II*\0" + struct.pack("<L", 8 + large) + bytes(large))
+    for number in range(count):
+        entries = ((256, 3, 1, 4), (257, 3, 1, 4), (37724, 7, large, 8))
+        following = len(data) + 2 + 12 * len(entries) + 4 if number < count - 1 else 0
+        data += struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHLL", *entry) for entry in entries)
+        data += struct.pack("<L", following)
+    (tmp_path / "x.tif").write_bytes(data)
+    tracemalloc.start()
+    with pytest.raises(UserError, match="x.tif cannot be read .its directories overlap"):
+        read_image(tmp_path / "x.tif")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * large
+
+
 @pytest.mark.parametrize("interlaced", [0, 1])
 @pytest.mark.parametrize("read", [read_image, read_mask])
 def test_pngs_whose_pixels_end_early(tmp_path, read, interlaced):

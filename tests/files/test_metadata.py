@@ -41,7 +41,7 @@ ODD = {
     "directory of EXIF as a rational": (0x8769, RATIONAL, 1, HALF),
     "directory of EXIF behind the end": (0x8769, LONG, 1, struct.pack("<L", 10 ** 6)),
     "directory of GPS in itself": (0x8825, LONG, 1, struct.pack("<L", 8)),
-    "value behind the end": (305, ASCII, 400, struct.pack("<L", 10 ** 6)),
+    "value behind the end": (305, ASCII, 400, struct.pack("<L", 40_000)),
     "type that does not exist": (270, 99, 1, b"abcd"),
 }
 PIXELS = np.arange(24 * 40 * 3, dtype=np.uint8).reshape(24, 40, 3) // 4

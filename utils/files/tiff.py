@@ -20,7 +20,7 @@ from utils.files.jobs import warn_once
 from utils.utils import printable
 
 HEADERS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # little and big endian; with +: BigTIFF
-PADDING = 2 ** 20  # bytes that a tag may miss
+PADDING = 2 ** 16  # bytes that a tag may miss
 MAX_PAGES = 1000  # pages behind these are not looked at
 SMALL_COPY = 4  # a first page of less than a quarter of the largest one's pixels is taken for a small copy of it
 
@@ -39,9 +39,12 @@ class PaddedFile(io.BufferedReader):
 
     def __init__(self, path: Path) -> None:
         super().__init__(io.FileIO(path))
+        self.count = 0  # bytes that were read
 
     def read(self, size: int = -1) -> bytes:
-        return super().read(size).ljust(min(size, PADDING), b"\0")
+        data = super().read(size)
+        self.count += len(data)
+        return data.ljust(size, b"\0") if size <= PADDING else data
 
 
 class Page(NamedTuple):
@@ -154,6 +157,8 @@ def _pages(path: Path) -> list[Page]:
             file.seek(offset)
             tags = ImageFileDirectory_v2(header)
             tags.load(file)
+            if file.count > 2 * path.stat().st_size:
+                raise ValueError("its directories overlap")
             if WIDTH in tags and HEIGHT in tags:
                 pages.append(Page(path, len(pages) + 1, tags, header))
             offset = tags.next
