@@ -34,6 +34,8 @@ class Kept(NamedTuple):
 def orientation(image: Image.Image) -> int:
     """EXIF orientation, 1 to 8, of an opened image; 1 where there is none that makes sense."""
     page: Page | None = image.info.get("page")
+    if page and page.is_whole_file:
+        return 1
     value = page.value(ORIENTATION, 1) if page else read_exif(image).get(ORIENTATION, 1)
     return value if value in range(1, 9) else 1
 

@@ -80,6 +80,11 @@ class Page(NamedTuple):
         return all(NUMBERS.get(sample) == "" for sample in self.values(SAMPLE_FORMAT))
 
     @property
+    def is_whole_file(self) -> bool:
+        """Whether the page cannot be taken out of its file; Pillow then turns it upright."""
+        return self.value(COMPRESSION, 1) == OLD_JPEG
+
+    @property
     def is_planar(self) -> bool:
         return self.value(PLANES, 1) == SEPARATE and self.value(CHANNELS, 1) > 1
 
@@ -100,9 +105,14 @@ def find_page(path: str | Path) -> Page:
 
 
 def alone(page: Page, plane: int | None = None) -> bytes:
-    """A TIFF file of this page alone, or of one channel of a page with a plane a channel as greyscale."""
+    """A TIFF file of this page alone, or of one channel of a page with a plane a channel as greyscale.
+
+    Raises ValueError for pages that cannot be had alone.
+    """
+    if page.is_whole_file and page.number > 1:
+        raise ValueError("its first page is not the sheet, and its JPEG is of an old kind: save the sheet alone")
     with open(page.path, "rb") as file:
-        if page.value(COMPRESSION, 1) == OLD_JPEG:
+        if page.is_whole_file:
             return file.read()
         tiled = bool(page.values(TILE_OFFSETS))
         parts = _parts(file, page, tiled)
