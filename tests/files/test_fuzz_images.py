@@ -63,7 +63,7 @@ def damaged(content: bytes, rng: np.random.Generator) -> bytes:
     """`content` with bits turned, bytes set to extremes, numbers replaced, pieces cut out, doubled or moved."""
     data = bytearray(content)
     for _ in range(rng.integers(1, 6)):
-        at = int(rng.integers(len(data)) if rng.random() < 0.5 else rng.integers(min(len(data), 400)))  # headers, mostly
+        at = int(rng.integers(len(data) if rng.random() < 0.5 else min(len(data), 400)))  # headers, mostly
         length = int(rng.integers(1, 40))
         change = rng.integers(7)
         if change == 0:

@@ -153,7 +153,7 @@ def test_large_texts_and_profiles_are_no_reason_to_refuse_a_png(tmp_path, capsys
     data = zlib.compress(b"\0" + pixels.tobytes())
     (tmp_path / "large.png").write_bytes(png(4, 1, depth, 2, data, profile(5_000_000) + text(20_000_000)))
     read, kept = read_picture(tmp_path / "large.png")
-    assert read.shape == (1, 4, 3) and read.tobytes() == (pixels if depth == 8 else pixels.view(">u2").astype("u2")).tobytes()
+    np.testing.assert_array_equal(read.reshape(-1), pixels if depth == 8 else pixels.view(">u2"))
     assert b"iCCP" in kept.options["chunks"]
     assert capsys.readouterr().err == ""
     (tmp_path / "huge.png").write_bytes(png(4, 1, depth, 2, data, profile(100_000_000) + text(100_000_000)))
