@@ -10,7 +10,6 @@ confusion_matrix.csv and .png, iou.png, recall.png and precision.png.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -22,13 +21,13 @@ from tqdm import tqdm
 from deeplab import DeeplabV3
 from utils import config
 from utils.files.images import read_image
-from utils.files.jobs import in_threads
+from utils.files.jobs import in_threads, warn
 from utils.files.masks import read_mask, write_mask
 from utils.files.tables import csv_file
 from utils.files.voc import VocDataset
 from utils.memory import keep_freed_memory
 from utils.scoring.report import Report, SheetScores
-from utils.utils import NAME_CLASSES, UserError, default_colors
+from utils.utils import NAME_CLASSES, UserError, default_colors, remove_abandoned
 
 # ---- What to do ----
 mode: Literal["predict_and_score", "predict", "score"] = "predict_and_score"  # score: reuse the masks of an earlier run
@@ -64,6 +63,8 @@ def main(settings: config.Settings) -> int:
         classes, colors = settings.name_classes, default_colors(len(settings.name_classes))
         if not (out_dir / "masks").is_dir():
             raise UserError(f'{out_dir / "masks"} is not a folder: mode "score" needs the masks of mode "predict".')
+    for folder in (out_dir, out_dir / "masks"):
+        remove_abandoned(folder)
     report = Report(classes, colors, settings.object_scores)
     missing: list[str] = []
 
@@ -80,7 +81,7 @@ def main(settings: config.Settings) -> int:
         for stem, result in zip(stems, tqdm(results, settings.mode, len(stems), unit=" sheets")):
             if isinstance(result, UserError):
                 missing.append(f"{stem}: {result}")
-                tqdm.write(missing[-1], file=sys.stderr)
+                warn(missing[-1])
             elif scores:
                 write_row(report.add(stem, result))
     print(f"{len(stems) - len(missing)} of {len(stems)} sheets done, {len(missing)} bad or missing. Results: {out_dir}")

@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from utils import config
 from utils.config import Settings
-from utils.files.images import ORIENTATION, Kept, read_image, write_picture
+from utils.files.images import opened, read_image, write_picture
 from utils.files.jobs import Job, find_files, read_each, run_jobs, warn
 from utils.files.masks import write_mask
+from utils.files.metadata import Kept, orientation
 from utils.labels.formats.labelme import Annotation, annotated_image, read_labelme
 from utils.labels.marked import require_pixel_coordinates
 from utils.labels.names import classes_of_labels, label_values, require_known
@@ -147,8 +147,8 @@ def save_image(image: Path, pixels: np.ndarray, output: Path, quality: int) -> N
 
 def is_upright_rgb_jpeg(path: Path) -> bool:
     """Whether the file is an upright RGB JPEG, which can be copied as it is."""
-    with Image.open(path) as image:
-        return image.format == "JPEG" and image.mode == "RGB" and image.getexif().get(ORIENTATION, 1) == 1
+    with opened(path) as image:
+        return image.format == "JPEG" and image.mode == "RGB" and orientation(image) == 1
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ size and bit depth, and masks/<sheet>.png, in which each pixel's value is its cl
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import Literal
@@ -22,13 +21,14 @@ from deeplab import DeeplabV3
 from nets.models import BackboneName, DownsampleFactor
 from utils import config
 from utils.files.images import read_image
+from utils.files.jobs import warn
 from utils.memory import keep_freed_memory
 from utils.network.onnx_export import export_onnx
 from utils.objects.drawing import draw_mask
-from utils.predicting.folder import predict_folder, predict_sheet
+from utils.predicting.folder import clean, predict_folder, predict_sheet
 from utils.predicting.plan import plan
 from utils.predicting.video import annotate_video
-from utils.utils import UserError, find_images
+from utils.utils import UserError, find_images, printable
 
 # ---- What to do ----
 mode: Literal["folder", "image", "video", "camera", "fps", "onnx"] = "folder"  # fps: time the network; onnx: export it
@@ -106,10 +106,11 @@ def predict_images(model: DeeplabV3, s: config.Settings) -> int:
         try:
             source = Path(name)
             (sheet,) = plan([source], source.parent, Path(s.output_dir), s.mix_type)
+            clean([sheet], s.crops)
             found = predict_sheet(model, sheet, s.mix_type, s.crops)
-            print(f"{sheet.picture} and {sheet.mask} written.")
+            print(f"{printable(sheet.picture)} and {printable(sheet.mask)} written.")
             for crop in found.crops:
-                print(f"{crop} written.")
+                print(f"{printable(crop)} written.")
             if s.count:
                 total = sum(found.pixels.values())
                 for class_name, pixels in found.pixels.items():
@@ -118,7 +119,7 @@ def predict_images(model: DeeplabV3, s: config.Settings) -> int:
                     print(f"{region.name:20} {region.area:12} pixels at row {region.top}, column {region.left}, "
                           f"{region.height} high, {region.width} wide")
         except UserError as error:
-            print(error, file=sys.stderr)
+            warn(error)
             status = 1
         if s.image:
             break

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
+import errno
 import os
+import platform
 import random
+import re
+import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+import unicodedata
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -19,6 +27,14 @@ IGNORE: int = 255  # in masks: pixels that change no loss and no metric
 IMAGE_SUFFIXES: tuple[str, ...] = (".jpg", ".jpeg", ".png", ".tif", ".tiff")  # in any letter case
 
 
+UNPRINTABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format, halves of surrogate pairs, line and paragraph breaks
+ABANDONED: int = 3600  # seconds after which a temporary file is one that an interrupted run left behind
+TEMPORARY = re.compile(r"\.tmp_(?:(\d+)_([0-9a-f]{8})_)?[a-z0-9_]{8}(?:\.\w+)?")  # process, computer, random part
+_unfinished: set[Path] = set()  # temporary files of this process
+
+Bytes = bytes | bytearray | memoryview
+
+
 class UserError(Exception):
     """One sentence for the user that names the file or constant, the value found and what is allowed.
 
@@ -26,8 +42,20 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str, exit_status: int = 1) -> None:
-        super().__init__(message)
+        super().__init__(printable(message, lines=True))
         self.exit_status = exit_status
+
+
+def printable(text: object, lines: bool = False) -> str:
+    """`text` with what would control a terminal, or cannot be printed, shown as an escape: \\x1b, \\udcff.
+
+    lines: keep line breaks. Letters of all scripts stay as they are.
+    """
+    return "".join(
+        letter if unicodedata.category(letter) not in UNPRINTABLE or lines and letter == "\n"
+        else letter.encode("unicode_escape", "surrogatepass").decode()
+        for letter in str(text)
+    )
 
 
 def voc_palette() -> np.ndarray:
@@ -61,7 +89,8 @@ def find_images(folder: str | Path, recursive: bool = False) -> list[Path]:
 def list_files(folder: str | Path, suffixes: Sequence[str], recursive: bool) -> list[Path]:
     """The files in `folder` with one of the suffixes, sorted by path.
 
-    Hidden files, whose names begin with a dot (such as macOS's `._K0001.jpg`), are left out.
+    Hidden files, whose names begin with a dot (such as macOS's `._K0001.jpg`), are left out. Links to nowhere, pipes and
+    the like are listed: whoever reads them says what is wrong.
 
     Args:
         folder: the folder to list.
@@ -78,7 +107,7 @@ def list_files(folder: str | Path, suffixes: Sequence[str], recursive: bool) -> 
     found = [Path(root, name) for root, _, names in (walk if recursive else islice(walk, 1)) for name in names]
     return sorted(
         path for path in found
-        if not path.name.startswith(".") and (not suffixes or path.suffix.lower() in suffixes) and path.is_file()
+        if not path.name.startswith(".") and (not suffixes or path.suffix.lower() in suffixes)
     )
 
 
@@ -105,10 +134,11 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".tmp_", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
+    handle, name = tempfile.mkstemp(prefix=f".tmp_{os.getpid()}_{_computer()}_", suffix=path.suffix, dir=path.parent)
     temporary = Path(name)
+    _unfinished.add(temporary)
     try:
+        os.close(handle)
         yield temporary
         mask = os.umask(0)
         os.umask(mask)
@@ -117,6 +147,66 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    finally:
+        _unfinished.discard(temporary)
+
+
+def write_bytes(path: str | Path, parts: Iterable[Bytes]) -> None:
+    """Writes a file of these parts, all of it or none: a full disk raises OSError, and an older `path` stays."""
+    with atomic_path(path) as temporary:
+        written = 0
+        with open(temporary, "wb") as file:
+            for part in parts:
+                written += file.write(part)
+        require_written(temporary, written)
+
+
+def require_written(path: Path, size: int) -> None:
+    """Raises OSError when the file does not have `size` bytes: some network drives say nothing when they are full."""
+    if path.stat().st_size != size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def remove_abandoned(folder: str | Path, recursive: bool = False) -> None:
+    """Removes the temporary files that runs which were killed left in `folder`, which need not exist.
+
+    Those of a process of this computer that is gone, and those that nobody has written to for an hour.
+    """
+    for path in Path(folder).glob("**/.tmp_*" if recursive else ".tmp_*"):
+        found = TEMPORARY.fullmatch(path.name)
+        try:
+            status = path.lstat()
+            if found and stat.S_ISREG(status.st_mode) and (
+                    time.time() - status.st_mtime > ABANDONED or found[2] == _computer() and _is_gone(int(found[1]))):
+                path.unlink()
+        except OSError:  # another run has removed it, or it is not ours to remove
+            continue
+
+
+def _is_gone(process: int) -> bool:
+    """Whether no process has this number; False on Windows, where asking would end it."""
+    if os.name == "nt":
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:  # another user's
+        return False
+    return False
+
+
+def _computer() -> str:
+    """8 letters for the name of this computer: folders may be shared with others."""
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+@atexit.register
+def _remove_unfinished() -> None:
+    """Removes what a second Ctrl-C left, which may have come before the first one's work was done."""
+    for path in list(_unfinished):
+        if path.name.startswith(f".tmp_{os.getpid()}_"):  # not those of the process that this one was forked from
+            path.unlink(missing_ok=True)
 
 
 def seed_everything(seed: int) -> None:

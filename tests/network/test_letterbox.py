@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from utils.network.letterbox import (
-    Placement, highest_class, letterbox, letterbox_mask, letterbox_tightly, network_input, place,
-    place_tightly, resize, unletterbox_classes,
+    Placement, highest_class, letterbox, letterbox_mask, letterbox_tightly, network_input, place, place_tightly, resize,
+    unletterbox_classes,
 )
 
 

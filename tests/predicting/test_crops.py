@@ -70,7 +70,7 @@ def test_class_names_that_are_no_folder_names(folder, monkeypatch):
     monkeypatch.setattr(ColourModel, "name_classes", ["_background_", "1D/2D: code?", "Étiquette"])
     Image.fromarray(sheet()).save("img/a.png")
     assert run(crops=True) == 0
-    assert crops_in("img_out/crops") == ["1_1D_2D_ code_/a_1.png", "2_Étiquette/a_1.png"]
+    assert crops_in("img_out/crops") == ["1_1D_2D__code_/a_1.png", "2_Étiquette/a_1.png"]
 
 
 def test_a_crop_that_cannot_be_written(folder, capsys):

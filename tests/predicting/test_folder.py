@@ -10,8 +10,7 @@ from PIL import Image
 
 from coloured import run, save_16bit, sheet, truth
 from utils.files.masks import read_mask
-from utils.predicting import folder as folders
-from utils.predicting import plan
+from utils.predicting import folder as folders, plan
 from utils.utils import UserError
 
 

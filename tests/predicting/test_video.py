@@ -103,7 +103,9 @@ class FakeCapture:
 def camera(folder, monkeypatch):
     """A camera 0 and a window; the list of what was shown, and of the keys to press."""
     shown, keys = [], []
-    monkeypatch.setattr(video.cv2, "VideoCapture", FakeCapture)
+    real = video.cv2.VideoCapture  # reads what was saved
+    monkeypatch.setattr(
+        video.cv2, "VideoCapture", lambda source: (FakeCapture if isinstance(source, int) else real)(source))
     monkeypatch.setattr(video.cv2, "imshow", lambda name, picture: shown.append(picture))
     monkeypatch.setattr(video.cv2, "waitKey", lambda delay: keys.pop(0) if keys else -1)
     monkeypatch.setattr(video.cv2, "destroyAllWindows", lambda: None)

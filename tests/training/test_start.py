@@ -7,6 +7,7 @@ import torchvision
 import train
 from helpers import train_settings
 from nets.mobilenetv2 import imagenet_features, mobilenetv2
+from utils.files.masks import read_mask, write_mask
 from utils.network.checkpoint import load_checkpoint
 from utils.network.distributed import Processes
 from utils.training.start import start_model
@@ -45,6 +46,10 @@ def test_start_weights_of_other_classes(folder, capsys):
     train.main(train_settings(folder, unfreeze_epoch=1))
     start = str(folder / "logs" / "last_epoch_weights.pth")
     more = ("_background_", "Barcode", "Label", "Color chart", "Scale", "Stamp")
+    path = next((folder / "SegmentationClass").glob("*.png"))
+    mask = read_mask(path)
+    mask[-3:, -3:] = 5
+    write_mask(path, mask)
     with pytest.raises(UserError, match="cls_conv.weight, cls_conv.bias.*reinit_mismatched = True"):
         train.main(train_settings(folder, unfreeze_epoch=1, model_path=start, name_classes=more))
     options = {"unfreeze_epoch": 1, "model_path": start, "name_classes": more, "reinit_mismatched": True}

@@ -22,6 +22,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from utils.files.encode import encode_pillow
 from utils.files.masks import write_mask
 from utils.files.voc import VocDataset
 from utils.memory import keep_freed_memory
@@ -29,7 +30,7 @@ from utils.network.letterbox import Placement
 from utils.sheets.compose import compose
 from utils.sheets.drawing.fonts import find_fonts
 from utils.sheets.write import polygons, rasterise
-from utils.utils import UserError, atomic_path
+from utils.utils import UserError, write_bytes
 
 
 class Row(NamedTuple):
@@ -187,8 +188,7 @@ def link_dataset(root: Path, files: Sequence[tuple[Path, Path]], count: int) -> 
 
 
 def _write(path: Path, pixels: np.ndarray) -> None:
-    with atomic_path(path) as temporary:
-        Image.fromarray(pixels).save(temporary, quality=90)
+    write_bytes(path, encode_pillow(Image.fromarray(pixels), format="JPEG", quality=90))
 
 
 # ---- the plain way to evaluate ----

@@ -6,43 +6,36 @@ which Pillow keeps only the upper byte. Files are opened in Python, never by Ope
 
 from __future__ import annotations
 
-import struct
+import io
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
-from PIL.JpegImagePlugin import get_sampling
 
-from utils.files.encode import png_chunk, png_chunks, write_jpeg, write_png, write_tiff
-from utils.utils import UserError, atomic_path
+from utils.files import tiff
+from utils.files.encode import PNG_SIGNATURE, encode_jpeg, encode_png, encode_tiff, png_chunk, png_chunks
+from utils.files.jobs import warn_once
+from utils.files.limits import (
+    MAX_PIXELS, require_all_rows, require_bytes, require_few_scans, require_file, require_size, without_large_texts,
+)
+from utils.files.metadata import Kept, keep, orientation
+from utils.utils import UserError, printable, write_bytes
 
-MAX_PIXELS: int = 700_000_000  # larger is refused; 16-bit RGB of this size still fits the 4 GB of a TIFF
 warnings.filterwarnings("ignore", "Corrupt EXIF data", module="PIL")  # such files are read, and the damage not kept
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # for the whole process: Pillow's own 179 megapixels refuse ordinary sheets
 
 FORMATS = ("JPEG", "PNG", "TIFF")  # JPEG includes MPO, a phone's JPEG with a second picture behind the first
+JPEGS = ("JPEG", "MPO")
 MODES_8BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 MODES_16BIT = ("I", "I;16", "I;16B", "L", "LA", "RGB", "RGBA", "RGBX")  # what Pillow calls them
 ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 BLOCK_ROWS = 1024  # large images are worked on in bands of so many rows
-
-ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x0112, 0x8769, 0x8825, 0xA005
-TIFF_KEPT = (270, 271, 272, 282, 283, 296, 305, 306, 315, 33432)  # description, make, ..., resolution, ..., copyright
-PNG_KEPT = (b"sRGB", b"gAMA", b"cHRM", b"cICP", b"pHYs")  # colour space and resolution
-
-
-class Kept(NamedTuple):
-    """What an overlay keeps of its input file: the format ("JPEG", "PNG" or "TIFF") and that format's options."""
-
-    format: str
-    options: dict[str, Any]
+MAX_8_BITS, MAX_12_BITS = 255, 4095
+PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")  # the chunks that pixels are decoded from
 
 
 def read_image(path: str | Path) -> np.ndarray:
@@ -54,26 +47,31 @@ def read_picture(path: str | Path) -> tuple[np.ndarray, Kept]:
     """The upright RGB image in a file, uint8 or uint16 (H, W, 3), and what `write_picture` keeps of the file.
 
     Grey becomes RGB, transparent pixels are laid over white, CMYK is converted without its colour profile, EXIF
-    orientation is applied. Images of up to 8 bits a channel are uint8, of 16 bits uint16 (16-bit CMYK: uint8). Of a
-    file with several pages, the first. Raises UserError, naming the file, when it is missing, empty, truncated, larger
-    than MAX_PIXELS, no JPEG, PNG or TIFF, or has pixels of another kind (floating point, 32 bits, Lab).
+    orientation is applied. Images of up to 8 bits a channel are uint8, of 16 bits uint16 (16-bit CMYK: uint8); 12 bits
+    in 16 are stretched to 16. Of a TIFF with several pages, the one that `find_page` finds. What is stretched, left out
+    or not kept is said in a line. Raises UserError, naming the file, when it is missing, no file, empty, truncated,
+    larger than MAX_PIXELS or than its bytes can hold, no JPEG, PNG or TIFF, or has pixels of another kind (signed,
+    floating point, 32 bits, Lab).
     """
     with opened(path) as image:
-        # Pillow and OpenCV turn a TIFF upright themselves.
-        orientation = 1 if image.format == "TIFF" else _exif(image).get(ORIENTATION, 1)
-        kept = _kept(image, path)
-        if bits_per_channel(image, path) == 16 and image.mode in MODES_16BIT:
-            pixels = _decode_16bit(image, path)
-        elif bits_per_channel(image, path) <= 16 and image.mode in MODES_8BIT:
-            pixels = _decode_jpeg(path) if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L") else None
+        bits, page = bits_per_channel(image, path), image.info.get("page")
+        if page and not page.is_unsigned:
+            raise UserError(_other_kind(path, page.kind))
+        if bits == 16 and image.mode in MODES_16BIT:
+            pixels = _stretched(_decode_16bit(image, path), path)
+        elif bits == 12 and image.mode == "I;16":
+            pixels = _stretched(cv2.cvtColor(np.array(image), cv2.COLOR_GRAY2RGB), path)
+        elif bits == 16 and image.mode == "CMYK":  # Pillow confuses planes of 16 bits
+            inks = Image.fromarray(to_uint8(np.dstack(tiff.decode_planes(page))), "CMYK") if page.is_planar else image
+            pixels = pillow_to_rgb(inks)
+        elif bits <= 8 and image.mode in MODES_8BIT:
+            pixels = _decode_jpeg(path) if image.format in JPEGS and image.mode in ("RGB", "L") else None
             if pixels is None:
                 pixels = pillow_to_rgb(image)
+                require_whole(image, path)
         else:
-            raise UserError(
-                f"{path} has pixels of the kind {image.mode} with {bits_per_channel(image, path)} bits: "
-                "save it as RGB or greyscale with 8 or 16 bits."
-            )
-    return _upright(pixels, orientation), kept
+            raise UserError(_other_kind(path, f"{image.mode} with {bits} bits"))
+        return upright(pixels, orientation(image)), keep(image, path)
 
 
 def to_uint8(pixels: np.ndarray) -> np.ndarray:
@@ -90,6 +88,17 @@ def pillow_to_rgb(image: Image.Image) -> np.ndarray:
     return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
+def upright(pixels: np.ndarray, turned: int) -> np.ndarray:
+    """`pixels` turned and mirrored as EXIF orientation `turned`, 1 to 8, says, contiguous."""
+    if turned in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if turned in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if turned in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
 def write_picture(path: str | Path, pixels: np.ndarray, kept: Kept) -> None:
     """Writes uint8 or uint16 RGB `pixels` (H, W, 3) in the format of the file that `kept` was read from.
 
@@ -99,66 +108,97 @@ def write_picture(path: str | Path, pixels: np.ndarray, kept: Kept) -> None:
     PNG text, and the EXIF thumbnail of a picture that was turned. Raises UserError when the file cannot be written; an
     older `path` then stays.
     """
-    write = {"JPEG": write_jpeg, "PNG": write_png, "TIFF": write_tiff}[kept.format]
-    with writing(path), atomic_path(path) as temporary, open(temporary, "wb") as file:
-        write(file, pixels, kept.options)
+    encode = {"JPEG": encode_jpeg, "PNG": encode_png, "TIFF": encode_tiff}[kept.format]
+    with writing(path):
+        write_bytes(path, encode(pixels, kept.options))
 
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[Image.Image]:
-    """The image in a file, not yet decoded. Raises UserError like `reading`, and for more pixels than MAX_PIXELS."""
-    with reading(path), Image.open(path, formats=FORMATS) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise Image.DecompressionBombError
-        yield image
+    """The image in a file, as it is stored, not yet decoded; of a TIFF, the page is in info["page"].
+
+    Raises UserError like `reading`, and for no file and more pixels than MAX_PIXELS or than the file can hold.
+    """
+    with reading(path):
+        require_file(path)
+        with open(path, "rb") as file:
+            start = file.read(len(PNG_SIGNATURE))
+        page = tiff.find_page(path) if start[:4] in tiff.HEADERS else None
+        if page:
+            require_size(page.area, MAX_PIXELS)
+        content = tiff.alone(page) if page else without_large_texts(path) if start == PNG_SIGNATURE else None
+        try:
+            image = Image.open(io.BytesIO(content) if content else path, formats=FORMATS)
+        except UnidentifiedImageError:
+            if page:
+                raise UserError(_other_kind(path, page.kind)) from None
+            raise
+        with image:
+            require_size(image.width * image.height, MAX_PIXELS)
+            require_bytes(image, path)
+            if image.format in JPEGS:
+                require_few_scans(path)
+            if page:
+                image.info["page"] = page
+            yield image
 
 
 @contextmanager
 def reading(path: str | Path) -> Iterator[None]:
-    """Turns what Pillow raises for bad files into one sentence."""
+    """Turns whatever goes wrong with a file that is read into one sentence that names it."""
+    name = printable(path)
     try:
         yield
+    except UserError:
+        raise
     except FileNotFoundError:
-        raise UserError(f"{path} is not there: check the name and the folder.") from None
-    except (PermissionError, IsADirectoryError) as error:
-        raise UserError(f"{path} cannot be opened ({error.strerror}): check what it is and its permissions.") from error
+        raise UserError(f"{name} is not there: check the name and the folder.") from None
+    except PermissionError as error:
+        raise UserError(f"{name} cannot be opened ({error.strerror}): check what it is and its permissions.") from error
     except Image.DecompressionBombError:
-        raise UserError(f"{path} has more than {MAX_PIXELS // 1_000_000} megapixels: cut or scale it down.") from None
+        raise UserError(f"{name} has more than {MAX_PIXELS // 1_000_000} megapixels: cut or scale it down.") from None
     except UnidentifiedImageError:
         if Path(path).stat().st_size == 0:
-            raise UserError(f"{path} is empty (0 bytes): copy it again from its source.") from None
-        raise UserError(f"{path} is no readable JPEG, PNG or TIFF image: convert it, or copy it again.") from None
-    except (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error,
-            zlib.error, cv2.error) as error:
-        raise UserError(f"{path} cannot be read ({error}): it is damaged or cut short; copy it again.") from error
+            raise UserError(f"{name} is empty (0 bytes): copy it again from its source.") from None
+        raise UserError(f"{name} is no readable JPEG, PNG or TIFF image: convert it, or copy it again.") from None
     except MemoryError:
-        raise UserError(f"{path} does not fit into memory: close other programs or scale it down.") from None
+        raise UserError(f"{name} does not fit into memory: close other programs or scale it down.") from None
+    except Exception as error:  # decoders raise whatever the damage leads to
+        raise UserError(f"{name} cannot be read ({error}): it is damaged or cut short; copy it again.") from error
 
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[None]:
-    """Turns what can go wrong with a file to be written into one sentence."""
+    """Turns whatever goes wrong with a file that is written into one sentence that names it."""
     try:
         yield
-    except (OSError, ValueError, struct.error, cv2.error) as error:
-        raise UserError(f"{path} cannot be written ({error}): check the folder and the free space.") from error
+    except UserError:
+        raise
+    except Exception as error:  # encoders raise whatever they stumble over
+        raise UserError(
+            f"{printable(path)} cannot be written ({error}): check the folder and the free space.") from error
 
 
 def bits_per_channel(image: Image.Image, path: str | Path) -> int:
     """Bits a channel in the file; Pillow's mode does not tell them."""
     if image.format == "TIFF":
-        return max(image.tag_v2.get(258, (1,)))
+        return max(image.info["page"].values(tiff.BITS) or (1,))
     if image.format == "PNG":
         with open(path, "rb") as file:
             return file.read(25)[24]
     return 8
 
 
-def _exif(image: Image.Image) -> Image.Exif:
-    try:
-        return image.getexif()
-    except SyntaxError:  # a damaged EXIF block is no reason to refuse a picture whose pixels are whole
-        return Image.Exif()
+def require_whole(image: Image.Image, path: str | Path) -> None:
+    """Raises ValueError when the pixels of a decoded PNG end early; looks closer only where the last row is zero."""
+    if image.format == "PNG":
+        last = image.crop((0, image.height - 1, image.width, image.height))
+        if image.info.get("interlace") or last.getbbox(alpha_only=False) is None:
+            require_all_rows(path)
+
+
+def _other_kind(path: str | Path, kind: str) -> str:
+    return f"{path} has pixels of the kind {kind}: save it as RGB or greyscale with 8 or 16 bits."
 
 
 def _decode_jpeg(path: str | Path) -> np.ndarray | None:
@@ -173,13 +213,15 @@ def _decode_jpeg(path: str | Path) -> np.ndarray | None:
 
 
 def _decode_16bit(image: Image.Image, path: str | Path) -> np.ndarray:
-    """uint16 (H, W, 3) RGB as stored (a TIFF: upright) of a file that Pillow opened as `image`."""
-    pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    """uint16 (H, W, 3) RGB as stored in a file that Pillow opened as `image`."""
+    if image.format == "TIFF":
+        pixels = tiff.decode_16bit(image.info["page"], image.fp.getvalue())
+    else:  # the PNG's texts and profiles may be larger than OpenCV allows
+        chunks = [png_chunk(*chunk) for chunk in png_chunks(path, pixels=True) if chunk[0] in PNG_PIXELS]
+        pixels = cv2.imdecode(np.frombuffer(PNG_SIGNATURE + b"".join(chunks), np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
         raise ValueError("the 16-bit pixels cannot be decoded")
     if pixels.ndim == 2:
-        if image.format == "TIFF" and image.tag_v2.get(262) == 0:  # white is zero
-            pixels = np.invert(pixels)
         return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
     if pixels.shape[2] == 4 and (image.mode in ALPHA_MODES or "transparency" in image.info):
         for top in range(0, len(pixels), BLOCK_ROWS):
@@ -189,39 +231,12 @@ def _decode_16bit(image: Image.Image, path: str | Path) -> np.ndarray:
     return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
 
 
-def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """`pixels` turned and mirrored as EXIF orientation 1 to 8 says, contiguous."""
-    if orientation in (5, 6, 7, 8):
-        pixels = pixels.transpose(1, 0, 2)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
+def _stretched(pixels: np.ndarray, path: str | Path) -> np.ndarray:
+    """uint16 `pixels` whose values all fit into 12 bits, as cameras and scanners leave them, stretched to 16."""
+    largest = int(pixels.max())
+    if not MAX_8_BITS < largest <= MAX_12_BITS:
+        return pixels
+    warn_once(f"{printable(path)} holds 12 bits in 16 (no value is above {largest}): stretched to 16 bits.")
+    scaled = np.rint(np.arange(MAX_12_BITS + 1) * (65535 / MAX_12_BITS)).astype(np.uint16)
+    return scaled[pixels]
 
-
-def _kept(image: Image.Image, path: str | Path) -> Kept:
-    """What `write_picture` takes over from the opened, not yet decoded `image`."""
-    icc_profile = image.info.get("icc_profile")
-    if icc_profile and icc_profile[16:20] != b"RGB ":
-        icc_profile = None  # a profile for grey or CMYK says nothing of an RGB overlay
-    exif = _exif(image)
-    if image.format == "TIFF":
-        tags = {tag: exif[tag] for tag in TIFF_KEPT if tag in exif}
-        for tag in (EXIF_IFD, GPS_IFD):
-            tags[tag] = {key: value for key, value in exif.get_ifd(tag).items() if key != INTEROP_IFD}
-        tags[34675] = icc_profile
-        return Kept("TIFF", {"tags": {tag: value for tag, value in tags.items() if value},
-                             "compressed": image.info.get("compression") not in (None, "raw")})
-    exif_bytes = image.info.get("exif", b"") if exif else b""
-    if exif.get(ORIENTATION, 1) != 1:  # else byte for byte: rewriting loses the thumbnail
-        exif[ORIENTATION] = 1
-        exif_bytes = exif.tobytes()
-    if image.format == "PNG":
-        chunks = [png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc_profile))] if icc_profile else []
-        chunks += [png_chunk(kind, data) for kind, data in png_chunks(path) if kind in PNG_KEPT]
-        chunks += [png_chunk(b"eXIf", exif_bytes.removeprefix(b"Exif\0\0"))] if exif_bytes else []
-        return Kept("PNG", {"chunks": b"".join(chunks)})
-    options = {"qtables": image.quantization, "subsampling": get_sampling(image), "icc_profile": icc_profile,
-               "exif": exif_bytes, "dpi": image.info.get("dpi")}
-    return Kept("JPEG", {name: value for name, value in options.items() if value not in (None, b"")})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -13,7 +15,9 @@ import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from utils.utils import UserError, list_files
+from utils.utils import UserError, list_files, printable
+
+DEBUG = False  # True: `warn` prints the traceback of errors
 
 T, Item, Result = TypeVar("T"), TypeVar("Item"), TypeVar("Result")
 
@@ -31,7 +35,12 @@ def find_files(folder: str | Path, suffixes: Sequence[str] = (), recursive: bool
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"input_dir is {folder}, which is not a folder: name the folder that holds the label files.")
-    paths = list_files(folder, suffixes, recursive)
+    paths = []
+    for path in list_files(folder, suffixes, recursive):
+        if path.exists() and not path.is_file():
+            warn(f"{path} is a pipe, a device or a socket: left out.")
+        else:
+            paths.append(path)
     if not paths:
         deeper = "" if recursive else " (set recursive = True to look into its subfolders)"
         raise UserError(f"{folder} holds no {' or '.join(suffixes) or 'file'}{deeper}: check input_dir.")
@@ -39,8 +48,16 @@ def find_files(folder: str | Path, suffixes: Sequence[str] = (), recursive: bool
 
 
 def warn(message: object) -> None:
-    """Prints a line on standard error without breaking a progress bar."""
-    tqdm.write(str(message), file=sys.stderr)
+    """Prints a line on standard error without breaking a progress bar; with DEBUG an error's traceback, too."""
+    tqdm.write(printable(message, lines=True), file=sys.stderr)
+    if DEBUG and isinstance(message, BaseException):
+        tqdm.write("".join(traceback.format_exception(message)), file=sys.stderr)
+
+
+@cache
+def warn_once(message: str) -> None:
+    """As `warn`, but not again for what is read again and again."""
+    warn(message)
 
 
 def read_each(paths: Sequence[Path], read: Callable[[Path], T]) -> tuple[list[T], int]:

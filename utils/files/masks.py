@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from utils.files.images import bits_per_channel, opened, writing
-from utils.utils import IGNORE, UserError, atomic_path, voc_palette
+from utils.files.encode import encode_pillow
+from utils.files.images import bits_per_channel, opened, require_whole, writing
+from utils.utils import IGNORE, UserError, voc_palette, write_bytes
 
 
 def read_mask(path: str | Path) -> np.ndarray:
@@ -22,7 +23,9 @@ def read_mask(path: str | Path) -> np.ndarray:
         if image.format != "PNG":
             raise UserError(f"{path} is a {image.format} file: a mask has to be an 8-bit palette PNG.")
         if image.mode == "P" or (image.mode == "L" and bits_per_channel(image, path) == 8):
-            return np.array(image)
+            mask = np.array(image)
+            require_whole(image, path)
+            return mask
         if image.mode in ("RGB", "RGBA") and bits_per_channel(image, path) == 8:
             raise UserError(f"{path} is a 24-bit colour image and no mask: convert it with convert_labelled.py.")
         raise UserError(
@@ -42,9 +45,9 @@ def write_mask(path: str | Path, mask: np.ndarray, colors: Sequence[Sequence[int
         palette[:len(colors)] = colors
     image = Image.fromarray(mask)
     image.putpalette(palette.tobytes())
-    with writing(path), atomic_path(path) as temporary:
+    with writing(path):
         # Run lengths alone: for such pictures smaller than the default strategy's file, in half of its time.
-        image.save(temporary, format="PNG", compress_level=1, compress_type=zlib.Z_RLE)
+        write_bytes(path, encode_pillow(image, format="PNG", compress_level=1, compress_type=zlib.Z_RLE))
 
 
 def value_counts(mask: np.ndarray) -> np.ndarray:

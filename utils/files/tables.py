@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from utils.utils import UserError, atomic_path
+from utils.utils import UserError, atomic_path, require_written
+
+# What a spreadsheet may run: a sign, also a full-width one, behind nothing or what it leaves out; tab and return alone.
+FORMULA = re.compile(r"[\s\x00-\x1f\x7f\u200b-\u200f\u2060\ufeff]*[=+\-@＝＋－＠]|[\t\r\n]")
 
 WriteRow = Callable[[Iterable[Any]], None]
 
@@ -38,17 +42,23 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+    if isinstance(value, str) and FORMULA.match(value):
         return "'" + value
     return "" if isinstance(value, float) and math.isnan(value) else value
 
 
 @contextmanager
 def _open(path: Path, encoding: str) -> Iterator[TextIO]:
-    """Yields a text file to write that becomes `path` at the end. Raises UserError when that cannot be."""
+    """Yields a text file to write that becomes `path` at the end. Raises UserError when that cannot be.
+
+    File names that are no UTF-8 are written with escapes.
+    """
     try:
-        with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding=encoding) as file:
-            yield file
+        with atomic_path(path) as temporary:
+            with open(temporary, "w", newline="", encoding=encoding, errors="backslashreplace") as file:
+                yield file
+                written = file.tell()
+            require_written(temporary, written)
     except OSError as error:
         advice = "close the program that has it open, check the folder's permissions, or free some space"
         raise UserError(f"{path} cannot be written ({error}): {advice}.") from error

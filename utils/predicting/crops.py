@@ -40,7 +40,7 @@ def write_crops(
     counts, written = dict.fromkeys(range(1, len(name_classes)), 0), []
 
     def path(index: int, number: int) -> Path:
-        folder = re.sub(r'[<>:"/\\|?*]', "_", f"{index}_{name_classes[index]}")
+        folder = re.sub(r'[<>:"/\\|?*\s\x00-\x1f]', "_", f"{index}_{name_classes[index]}")
         return sheet.crops / folder / sheet.name.with_name(f"{sheet.name.stem}_{number}{sheet.name.suffix}")
 
     for region in regions:

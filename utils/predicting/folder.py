@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,14 +11,14 @@ import numpy as np
 from tqdm import tqdm
 
 from utils.files.images import read_picture, write_picture
-from utils.files.jobs import in_threads
+from utils.files.jobs import in_threads, warn
 from utils.files.masks import write_mask
 from utils.objects.drawing import draw_mask
 from utils.objects.regions import count_pixels, find_regions
 from utils.predicting.crops import write_crops
-from utils.predicting.plan import SheetFiles, plan, same_file_key
+from utils.predicting.plan import SheetFiles, is_in, plan, same_file_key
 from utils.predicting.tables import Found, write_tables
-from utils.utils import UserError, find_images
+from utils.utils import UserError, find_images, printable, remove_abandoned
 
 
 class Segmenter(Protocol):
@@ -79,25 +78,26 @@ def predict_folder(
     """
     input_dir, output_dir = Path(input_dir), Path(output_dir)
     same = same_file_key(input_dir) == same_file_key(output_dir)
-    if same or input_dir.resolve().is_relative_to(output_dir.resolve()):
+    if same or is_in(input_dir, output_dir):
         raise UserError(f"output_dir is {output_dir}, which {'is' if same else 'holds'} input_dir: choose another "
                         "folder, so that no original is overwritten.", 2)
     sources = [
         path for path in find_images(input_dir, recursive)
-        if not path.resolve().is_relative_to(output_dir.resolve())  # skip the results of an earlier run
+        if not is_in(path, output_dir)  # skip the results of an earlier run
     ]
     if not sources:
         hint = "" if recursive else " (recursive = True looks into its subfolders)"
         raise UserError(f"{input_dir} holds no .jpg, .jpeg, .png, .tif or .tiff images{hint}: check input_dir.")
     sheets = plan(sources, input_dir, output_dir, mix_type)
+    clean(sheets, crops)
     found: dict[str, Found] = {}
     bad: list[str] = []
     start = time.perf_counter()
     results = _predict_all(model, sheets, mix_type, crops, num_workers)
     for sheet, result in tqdm(results, total=len(sheets), unit=" sheets"):
         if isinstance(result, UserError):
-            bad.append(str(sheet.source))
-            tqdm.write(str(result), file=sys.stderr)
+            bad.append(printable(sheet.source))
+            warn(result)
         else:
             found[sheet.name.as_posix()] = result
     seconds = time.perf_counter() - start
@@ -106,6 +106,14 @@ def predict_folder(
     if count:
         write_tables(output_dir, found, model.name_classes)
     return len(bad)
+
+
+def clean(sheets: Sequence[SheetFiles], crops: bool) -> None:
+    """Removes what earlier runs that were killed left in the folders that the results of `sheets` go to."""
+    for folder in {path.parent for sheet in sheets for path in (sheet.picture, sheet.mask)}:
+        remove_abandoned(folder)
+    for folder in {sheet.crops for sheet in sheets if crops}:
+        remove_abandoned(folder, recursive=True)
 
 
 def _predict_all(

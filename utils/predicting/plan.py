@@ -51,4 +51,13 @@ def plan(sources: Sequence[Path], input_dir: Path, output_dir: Path, mix_type: i
 
 def same_file_key(path: Path) -> str:
     """A text that is equal for two paths of one file, even if they differ in letter case."""
-    return os.path.normcase(path.resolve()).casefold()
+    return os.path.normcase(_resolved(path)).casefold()
+
+
+def is_in(path: Path, folder: Path) -> bool:
+    """Whether `path` lies in `folder` or is it."""
+    return _resolved(path).is_relative_to(_resolved(folder))
+
+
+def _resolved(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # Path.resolve raises for links that lead in a circle

@@ -55,8 +55,9 @@ def annotate_video(
             for frame in tqdm(_read_frames(capture), total=total, unit=" frames"):
                 picture = cv2.cvtColor(annotate(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)), cv2.COLOR_RGB2BGR)
                 if save_path and writer is None:
-                    writer = _open_writer(stack.enter_context(atomic_path(save_path)), fps, picture)
-                    stack.callback(writer.release)  # must happen before the file is renamed
+                    temporary = stack.enter_context(atomic_path(save_path))
+                    writer = _open_writer(temporary, fps, picture)
+                    stack.callback(writer.release)  # must happen before the file is renamed or removed
                     if not writer.isOpened():
                         raise UserError(f"{save_path} cannot be written: check the folder, or save as .avi.")
                 if writer is not None:
@@ -66,6 +67,9 @@ def annotate_video(
                     break
             if not count:
                 raise UserError(f"{name} gave no frame: try another file or camera.")
+            if writer is not None:
+                writer.release()
+                _require_frames(temporary, count, save_path)
     finally:
         capture.release()
         if show and count:
@@ -86,6 +90,18 @@ def _open_writer(path: Path, fps: float, picture: np.ndarray) -> cv2.VideoWriter
     """A writer of frames with the size of `picture`."""
     code = cv2.VideoWriter_fourcc(*CODECS[path.suffix.lower()])
     return cv2.VideoWriter(str(path), code, fps, (picture.shape[1], picture.shape[0]))
+def _require_frames(path: Path, count: int, save_path: str) -> None:
+    """Raises UserError when the video at `path` does not have `count` frames: OpenCV says nothing of a full disk."""
+    written = cv2.VideoCapture(str(path))
+    try:
+        whole = written.isOpened() and int(written.get(cv2.CAP_PROP_FRAME_COUNT)) >= count
+        written.set(cv2.CAP_PROP_POS_FRAMES, count - 1)
+        if not whole or not written.read()[0]:
+            raise UserError(f"{save_path} cannot be written whole: check the free space.")
+    finally:
+        written.release()
+
+
 
 
 def _show_frame(picture: np.ndarray) -> int:

@@ -5,6 +5,7 @@ They use Matplotlib without pyplot. So they need no window system and leave no f
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from utils.utils import atomic_path
+from utils.files.images import writing
+from utils.utils import write_bytes
 from utils.utils_metrics import percent
 
 
@@ -132,8 +134,10 @@ def _png_axes(path: str | Path, width: float, height: float) -> Iterator[Axes]:
         figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
         FigureCanvasAgg(figure)
         yield figure.add_subplot()
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, format="png")
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png")
+        with writing(path):
+            write_bytes(path, [buffer.getbuffer()])
 
 
 @cache

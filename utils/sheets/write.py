@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from utils.files.encode import encode_pillow
 from utils.files.masks import write_mask
 from utils.labels.formats.labelme import write_labelme
 from utils.labels.polygons import Outline, fill_polygon
 from utils.sheets.drawing.draw import Shape
-from utils.utils import IGNORE, NAME_CLASSES, atomic_path, voc_palette
+from utils.utils import IGNORE, NAME_CLASSES, atomic_path, voc_palette, write_bytes
 
 VALUES: Mapping[str, int] = {**{name: index for index, name in enumerate(NAME_CLASSES)}, "_ignore_": IGNORE}
 
@@ -75,8 +76,7 @@ def write_sheet(root: Path, stem: str, image: np.ndarray, shapes: Sequence[Shape
     outlines = polygons(shapes, size)
     mask = rasterise(outlines, size)
     path = root / "JPEGImages" / f"{stem}.jpg"
-    with atomic_path(path) as temporary:
-        Image.fromarray(image).save(temporary, quality=quality)
+    write_bytes(path, encode_pillow(Image.fromarray(image), format="JPEG", quality=quality))
     write_mask(root / "SegmentationClass" / f"{stem}.png", mask)
     names = {value: name for name, value in VALUES.items()}
     write_labelme(root / "labelme" / f"{stem}.json", outlines, names, size, path)
@@ -130,5 +130,4 @@ def write_samples(path: Path, tiles: Sequence[np.ndarray], width: int = 2000) ->
         line = np.concatenate(row, 1)
         page[top:top + line.shape[0], :line.shape[1]] = line
         top += line.shape[0] + 8
-    with atomic_path(path) as temporary:
-        Image.fromarray(page).save(temporary)
+    write_bytes(path, encode_pillow(Image.fromarray(page), format="PNG"))

@@ -17,19 +17,16 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from utils.files.images import MAX_PIXELS, ORIENTATION, read_image
+from utils.files.images import opened, pillow_to_rgb, read_image, upright
 from utils.files.jobs import warn
 from utils.files.masks import read_mask, value_counts
+from utils.files.metadata import orientation
 from utils.network.letterbox import place, resize, resize_mask
-from utils.utils import UserError, atomic_path
+from utils.utils import ABANDONED, UserError, atomic_path
 
 VERSION = 1  # raise it when the content of entries changes
 SUFFIX = ".sheet"
-ABANDONED = 3600  # a temporary file older than this, in seconds, was left behind by an interrupted run
-
-BAD_FILE = (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError)
 
 Request = tuple[Path, Path, tuple[int, int]]  # image, mask, and the size (height, width) that the sheet must fit
 
@@ -195,14 +192,15 @@ def _read_image(path: Path, box: tuple[int, int]) -> tuple[np.ndarray, tuple[int
     If the box allows it, libjpeg decodes at 1/2, 1/4 or 1/8 of the size: a fifth of the time for a large sheet.
     """
     try:
-        with Image.open(path, formats=("JPEG",)) as image:
-            if image.format == "JPEG" and image.mode in ("RGB", "L") and image.width * image.height <= MAX_PIXELS:
-                lies = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+        with opened(path) as image:
+            if image.format == "JPEG" and image.mode in ("RGB", "L"):
+                turned = orientation(image)
+                lies = turned in (5, 6, 7, 8)
                 size = (image.width, image.height) if lies else (image.height, image.width)
                 wanted = _fit_size(size, box)
                 image.draft(image.mode, wanted if lies else wanted[::-1])
-                return _shrink(np.array(ImageOps.exif_transpose(image).convert("RGB")), wanted), size
-    except BAD_FILE:
+                return _shrink(upright(pillow_to_rgb(image), turned), wanted), size
+    except UserError:
         pass  # `read_image` below reads it, or says what is wrong
     pixels = read_image(path)
     return _shrink(pixels, _fit_size(pixels.shape[:2], box)), pixels.shape[:2]
