@@ -60,8 +60,8 @@ PARTS = {
     "growth": measure_growth,
 }
 QUICK = {  # what `quick` changes; the large sheets of the growth are what takes longest otherwise
-    "repeats": 2, "drawn": 2, "sheet_size": (2808, 1872), "sheets": 3, "input_shape": (256, 256), "steps": 2,
-    "num_workers": 1, "growth_sheets": (2, 6), "growth_megapixels": (10.0,),
+    "repeats": 2, "drawn": 2, "sheet_size": (1872, 1248), "sheets": 3, "input_shape": (256, 256), "steps": 2,
+    "num_workers": 1, "growth_sheets": (2, 8), "growth_megapixels": (6.0,),
 }
 
 

@@ -49,7 +49,7 @@ def settings(tmp_path, small_model):
 
 @pytest.fixture
 def here(monkeypatch):
-    """Measures in this process, in float32 and without plots: processes and plots take seconds."""
+    """Measures in this process, on one thread, in float32 and without plots: processes and plots take seconds."""
     def in_this_process(work, *arguments, **_):
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             return work(*arguments), 5e6
@@ -58,6 +58,10 @@ def here(monkeypatch):
     monkeypatch.setattr(report, "plot_bars", lambda *args: None)
     monkeypatch.setattr(report, "plot_confusion", lambda *args: None)
     monkeypatch.setattr(setup, "in_fresh_process", in_this_process)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 ROWS = {
@@ -76,6 +80,11 @@ SAID = {
     "miou": ["Scoring, one CPU thread", "Usual evaluation, one CPU thread",
              "Scoring, all CPU threads", "Usual evaluation, all CPU threads"],
     "growth": ["Predicting 2 sheets", "Scoring 2 sheets", "Predicting 0.05 megapixels", "Scoring 0.05 megapixels"],
+}
+MEASURED = {
+    "predict_seconds": [1.0], "predict_floor": [1.0], "miou_speeds": ([1.0], 0.5), "naive_miou_speeds": ([1.0], 0.5),
+    "loader_speeds": ([1.0], [1.0]), "naive_speeds": [1.0], "miou_seconds": [1.0],
+    "step_seconds": ("float32", [1.0], [1.0], [1.0], 0.0), "usual_step_seconds": [1.0],
 }
 
 
@@ -102,7 +111,7 @@ def test_every_part_has_its_rows_and_says_what_it_measures(settings, here, capsy
     assert re.findall(r"^(.*): about \d+ (?:s|min) \.\.\. \d+ (?:s|min)$", err, re.MULTILINE) == SAID[part]
 
 
-def test_quick_measures_all_parts_with_less(settings, here, capsys):
+def test_quick_settings_are_smaller():
     own = config.read(ROOT / "benchmark.py")
     assert benchmark.with_quick(own) == own
     quick = benchmark.with_quick(config.read(ROOT / "benchmark.py", quick=True))
@@ -114,12 +123,17 @@ def test_quick_measures_all_parts_with_less(settings, here, capsys):
     kept = benchmark.with_quick(config.read(ROOT / "benchmark.py", quick=True, sheets=20))
     assert kept.sheets == 20 and kept.repeats == quick.repeats
 
-    tiny = settings(quick=True, growth_sheets=own.growth_sheets)
-    assert benchmark.main(tiny) == 0
+
+def test_quick_gives_the_rows_of_every_part(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(setup, "in_fresh_process", lambda work, *_, **__: (MEASURED[work.__name__], 5e6))
+    monkeypatch.setattr(benchmark, "QUICK", {**benchmark.QUICK, "sheet_size": (320, 240), "growth_megapixels": (0.1,)})
+    assert benchmark.main(config.read(ROOT / "benchmark.py", quick=True, work_dir=str(tmp_path), device="cpu")) == 0
     names = [row[0] for row in cells_of(capsys.readouterr().out)]
-    counts = [f"{kind}, {count} sheets" for count in quick.growth_sheets for kind in ("predict a folder", "get_miou")]
-    expected = [name for part in ROWS for name in ROWS[part] if name not in ROWS["growth"][:2]]
-    expected[-2:-2] = counts
+    size = "{} x {}".format(*benchmark.QUICK["input_shape"])
+    steps = [name.replace("2 x 64 x 48", f"4 x {size}") for name in ROWS["step"]]
+    sets = [*(f"{count} sheets" for count in benchmark.QUICK["growth_sheets"]), "0.1 megapixels"]
+    growth = [f"{kind}, {title}" for title in sets for kind in ("predict a folder", "get_miou")]
+    expected = [*ROWS["predict"], *ROWS["loader"], *steps, *ROWS["miou"], *growth]
     assert len(names) == len(expected) and all(name.startswith(start) for name, start in zip(names, expected))
 
 

@@ -24,8 +24,18 @@ def test_a_fresh_process_tells_its_own_memory(capfd):
     if sys.platform == "linux":
         assert 300 * 2**20 < memory < processes._peak_memory() - 200 * 2**20  # both have imported the same
     assert "not to be seen" not in capfd.readouterr().out
+    (idle, connection), *_ = processes._waiting  # started along with the first; it serves the second call
     with pytest.raises(UserError, match="(?s)int failed: .*invalid literal"):
         in_fresh_process(int, "x")
+    assert idle.exitcode == 0 and connection.closed and not processes._waiting
+
+
+def test_processes_that_get_no_work_end():
+    started = processes._next_process()
+    other, _ = processes._waiting[0]
+    processes._waiting.append(started)
+    processes.end_waiting_processes()
+    assert started[0].exitcode == other.exitcode == 0 and not processes._waiting
 
 
 def test_timed_measures_each_call():

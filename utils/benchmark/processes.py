@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -36,27 +38,66 @@ def in_fresh_process(
 ) -> tuple[Any, float]:
     """What `work(*arguments)` gives in a new process, and the most memory that process had at a time, in bytes.
 
-    threads: 1 keeps it to one CPU thread, where the system can bind a process to a core; None lets it use all.
-    plain: without `keep_freed_memory`, which the scripts set (`config.run`) and the usual code does not.
-    Memory is 0 where the system does not tell it. Raises UserError when the work fails.
+    Memory is 0 where the system does not tell it. What `work` prints is not shown.
+
+    Args:
+        work: a function at the top level of a module.
+        arguments: for `work`.
+        threads: 1 keeps it to one CPU thread, where the system can bind a process to a core; None lets it use all.
+        plain: without `keep_freed_memory`, which the scripts call and the usual code does not.
+
+    Raises:
+        UserError: the work fails.
     """
-    receiver, sender = get_context("spawn").Pipe(duplex=False)
-    process = get_context("spawn").Process(target=_work, args=(sender, threads, plain, work, arguments))
-    process.start()
-    sender.close()
     try:
-        result, memory, error = receiver.recv()
-    except EOFError:
-        result, memory, error = None, 0.0, "the process was killed, maybe for want of memory"
+        process, connection = _next_process()
+        connection.send((threads, plain, work, arguments))
+        result, memory, error = connection.recv()
+    except (EOFError, BrokenPipeError):
+        raise UserError(f"{work.__name__} failed: the process was killed, maybe for want of memory") from None
+    connection.close()
     process.join()
     if error:
         raise UserError(f"{work.__name__} failed: {error}")
     return result, memory
 
 
-def _work(
-    sender: Connection, threads: int | None, plain: bool, work: Callable[..., Any], arguments: Sequence[Any]
-) -> None:
+def _next_process() -> tuple[BaseProcess, Connection]:
+    """A new process that has imported everything and waits for work.
+
+    They are started in pairs, as importing takes seconds and one core. The second one waits, idle, for the next call.
+    """
+    context = get_context("spawn")
+    if not _waiting:
+        for _ in range(2):
+            connection, other_end = context.Pipe()
+            process = context.Process(target=_work, args=(other_end,))
+            process.start()
+            other_end.close()
+            _waiting.append((process, connection))
+        for _, connection in _waiting:
+            connection.recv()  # both: none may be importing while the other measures
+    return _waiting.pop(0)
+
+
+def end_waiting_processes() -> None:
+    """Ends the processes that wait for work which does not come."""
+    while _waiting:
+        process, connection = _waiting.pop()
+        connection.close()
+        process.join()
+
+
+_waiting: list[tuple[BaseProcess, Connection]] = []
+atexit.register(end_waiting_processes)  # before multiprocessing, which would wait for them for ever: last in, first out
+
+
+def _work(connection: Connection) -> None:
+    try:
+        connection.send("ready")
+        threads, plain, work, arguments = connection.recv()
+    except (EOFError, BrokenPipeError):
+        return  # not needed
     if not plain:
         keep_freed_memory()
     if threads is not None:
@@ -67,9 +108,9 @@ def _work(
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             result = work(*arguments)
-        sender.send((result, _peak_memory(), ""))
+        connection.send((result, _peak_memory(), ""))
     except Exception:  # whatever it was, the parent prints it
-        sender.send((None, 0.0, traceback.format_exc()))
+        connection.send((None, 0.0, traceback.format_exc()))
 
 
 def _peak_memory() -> float:
