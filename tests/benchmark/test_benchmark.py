@@ -130,7 +130,7 @@ def test_quick_gives_the_rows_of_every_part(tmp_path, monkeypatch, capsys):
     assert benchmark.main(config.read(ROOT / "benchmark.py", quick=True, work_dir=str(tmp_path), device="cpu")) == 0
     names = [row[0] for row in cells_of(capsys.readouterr().out)]
     size = "{} x {}".format(*benchmark.QUICK["input_shape"])
-    steps = [name.replace("2 x 64 x 48", f"4 x {size}") for name in ROWS["step"]]
+    steps = [name.replace("2 x 64 x 48", f"{benchmark.QUICK['batch_sizes'][0]} x {size}") for name in ROWS["step"]]
     sets = [*(f"{count} sheets" for count in benchmark.QUICK["growth_sheets"]), "0.1 megapixels"]
     growth = [f"{kind}, {title}" for title in sets for kind in ("predict a folder", "get_miou")]
     expected = [*ROWS["predict"], *ROWS["loader"], *steps, *ROWS["miou"], *growth]
