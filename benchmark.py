@@ -104,7 +104,7 @@ def check(s: config.Settings) -> None:
 
 
 def sheets_to_measure(s: config.Settings) -> list[tuple[Path, Path]]:
-    """(image, mask) of each different sheet: drawn ones, or those of `dataset`. Raises UserError for other than JPEG."""
+    """(image, mask) of each different sheet: drawn ones, or those of `dataset`. Raises UserError."""
     if not s.dataset:
         return draw_sheets(Path(s.work_dir) / "drawn_{}x{}".format(*s.sheet_size), s.drawn, s.sheet_size)
     files = VocDataset(Path(s.dataset).parent, Path(s.dataset).name).files("val")
