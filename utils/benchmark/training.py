@@ -1,57 +1,88 @@
-"""The training measurements of `benchmark.py`: what the loader gives, what a step takes, and the usual loader."""
+"""Measures the training loader and the training step, beside the usual ones."""
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch.utils.data import DataLoader
 
 from nets.deeplabv3_training import make_optimizer
-from nets.models import build_model
-from utils import config
-from utils.benchmark.tools import timed
+from utils.benchmark.naive import naive_network, naive_samples
+from utils.benchmark.processes import timed
+from utils.benchmark.setup import START, Setup
+from utils.benchmark.table import Row
+from utils.config import Settings
 from utils.dataloader import SheetDataset, make_loader, sheet_box
 from utils.files.voc import VocDataset
 from utils.network.distributed import Processes
-from utils.network.letterbox import GREY
 from utils.network.precision import choose_precision
-from utils.training.augmentation import ASPECT_JITTER, BLUR, DEGREES, FLIP, HUE, ROTATE, SATURATION, VALUE
 from utils.training.cache import SheetCache
 from utils.training.loss import make_loss
 from utils.training.preflight import preflight
 from utils.training.schedule import learning_rate
 from utils.training.start import start_model
-from utils.utils import IGNORE, pick_device
+from utils.utils import pick_device
 from utils.utils_fit import Updates, run_epoch
 
-TRAIN = Path(__file__).parents[2] / "train.py"
+STEP, USUAL_STEP = 1.1, 3.4  # seconds of a step for each megapixel of a batch on two cores; for estimates
 
 
-def train_settings(s: config.Settings, data: VocDataset, **changes: Any) -> config.Settings:
+def measure_loader(setup: Setup) -> Iterator[Row]:
+    """Samples a second of one worker, first and later epochs, beside the usual way of loading them."""
+    s, size = setup.settings, setup.megapixels
+    data, loads = setup.linked("loader", s.sheets), s.repeats * s.sheets
+    (first, later), memory = setup.measure(
+        "Loading training samples", loads * (0.04 + 0.0015 * size), loader_speeds, data, threads=1)
+    naive, _ = setup.measure("Usual loading of training samples", loads * (0.03 + 0.011 * size), naive_speeds, data,
+                             threads=1, plain=True)
+    yield Row("training loader, first epoch with cache", "samples/s", first, "naive loader", naive, memory)
+    yield Row("training loader, later epochs", "samples/s", later, "naive loader", naive, memory)
+
+
+def measure_step(setup: Setup) -> Iterator[Row]:
+    """Seconds a step of train.py's epochs, beside the bare and the usual step; and the waiting for data."""
+    s = setup.settings
+    data = setup.linked("step", s.sheets)
+    for batch in s.batch_sizes:
+        size = f"{batch} x {s.input_shape[0]} x {s.input_shape[1]}"
+        runs = (s.repeats + 1) * s.steps * batch * s.input_shape[0] * s.input_shape[1] / 1e6
+        usual, _ = setup.measure(
+            f"Usual training step, {size}", USUAL_STEP * runs, usual_step_seconds, batch, plain=True)
+        for fp16 in (True, False):
+            expected = (2 if fp16 else 4) * STEP * runs + START * (s.num_workers > 0)
+            (dtype, values, bare, waits, memory), cpu_memory = setup.measure(
+                f"Training step, {size}{'' if fp16 else ', float32'}", expected, step_seconds, data, batch, fp16)
+            title = f"{size}, {dtype}"
+            yield Row(f"training step, {title}", "s", values, "forward + backward + optimiser", bare,
+                      memory or cpu_memory)
+            yield Row(f"training step, {title}", "s", values, "usual float32 step", usual)
+            yield Row(f"waiting for data, {title}", "% of the epoch", waits)
+            if dtype == "float32":
+                break  # fp16 changes nothing on this machine
+
+
+def train_settings(setup: Setup, data: VocDataset, **changes: Any) -> Settings:
     """The settings of train.py for the data set `data`, without start weights, with a cache of its own."""
-    return config.read(
-        TRAIN, dataset_path=str(data.root.parent), dataset=data.root.name, device=s.device, model_path="",
-        input_shape=s.input_shape, cache_dir=str(data.root / "cache"), freeze_train=False, **changes,
-    )
+    return Settings(**{
+        **setup.training.to_dict(), "dataset_path": str(data.root.parent), "dataset": data.root.name,
+        "device": setup.settings.device, "model_path": "", "input_shape": setup.settings.input_shape,
+        "cache_dir": str(data.root / "cache"), "freeze_train": False, **changes,
+    })
 
 
-def loader_speeds(s: config.Settings, data: VocDataset) -> tuple[list[float], list[float]]:
+def loader_speeds(setup: Setup, data: VocDataset) -> tuple[list[float], list[float]]:
     """Samples a second in first epochs, the cache made anew for each, and in later ones."""
-    t = train_settings(s, data)
+    t = train_settings(setup, data)
     files, classes = data.files("train"), len(t.name_classes)
     box = sheet_box(t.input_shape, t.augment_scale)
     first, later = [], []
-    for repeat in range(s.repeats):
+    for repeat in range(setup.settings.repeats):
         shutil.rmtree(t.cache_dir, ignore_errors=True)
         cache = SheetCache(t.cache_dir, t.cache_gb)
         build = timed(lambda: preflight(files, classes, False, [box] * len(files), cache), 1)[0]
@@ -64,18 +95,25 @@ def loader_speeds(s: config.Settings, data: VocDataset) -> tuple[list[float], li
     return first, later
 
 
-def naive_speeds(s: config.Settings, data: VocDataset) -> list[float]:
+def naive_speeds(setup: Setup, data: VocDataset) -> list[float]:
     """Samples a second of the usual loader."""
-    t, files = train_settings(s, data), data.files("train")
+    t, files = train_settings(setup, data), data.files("train")
     work = partial(naive_samples, files, t.input_shape, t.augment_scale, len(t.name_classes), 0)
-    return [len(files) / seconds for seconds in timed(lambda: [None for _ in work()], s.repeats)]
+    return [len(files) / seconds for seconds in timed(lambda: [None for _ in work()], setup.settings.repeats)]
 
 
 def step_seconds(
-    s: config.Settings, data: VocDataset, batch: int, fp16: bool
+    setup: Setup, data: VocDataset, batch: int, fp16: bool
 ) -> tuple[str, list[float], list[float], list[float], float]:
-    """Number format, seconds a step of epochs and of bare steps, share of waiting in %, GPU memory in bytes."""
-    t = train_settings(s, data, unfreeze_batch_size=batch, fp16=fp16)
+    """Number format, seconds a step of epochs and of bare steps, share of waiting in %, GPU memory in bytes.
+
+    Args:
+        setup: the benchmark.
+        data: the sheets to train on.
+        batch: sheets a step.
+        fp16: mixed precision where the device gains from it.
+    """
+    s, t = setup.settings, train_settings(setup, data, unfreeze_batch_size=batch, fp16=fp16)
     procs = Processes(0, 1, pick_device(s.device))
     precision = choose_precision(t.fp16, procs.device)
     files, box = data.files("train"), sheet_box(t.input_shape, t.augment_scale)
@@ -112,11 +150,14 @@ def step_seconds(
     return str(precision.dtype).removeprefix("torch."), values, alone, waits, memory
 
 
-def usual_step_seconds(s: config.Settings, batch: int) -> list[float]:
-    """Seconds of a bare step of the usual code: float32, channels first, Adam unfused, logits copied for the losses."""
-    t, device = config.read(TRAIN), pick_device(s.device)
+def usual_step_seconds(setup: Setup, batch: int) -> list[float]:
+    """Seconds of a bare step of the usual code: float32, channels first, Adam unfused, logits copied for the losses.
+
+    The network is plain PyTorch, with its own convolutions and dropout: see `naive_network`.
+    """
+    s, t, device = setup.settings, setup.training, pick_device(setup.settings.device)
     classes = len(t.name_classes)
-    model = build_model(t.model_name, classes, t.backbone, t.downsample_factor).to(device).train()
+    model = naive_network(t).to(device)
     optimizer = torch.optim.Adam(model.parameters(), fused=False)
     images = torch.rand(batch, 3, *s.input_shape, device=device)
     masks = torch.randint(0, classes, (batch * s.input_shape[0] * s.input_shape[1],), device=device)
@@ -153,46 +194,3 @@ class WatchedLoader:
             self.waited += time.perf_counter() - start
             yield batch
             start = time.perf_counter()
-
-
-def naive_samples(
-    files: Sequence[tuple[Path, Path]], shape: tuple[int, int], scale: tuple[float, float], num_classes: int, seed: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Training samples as the usual code for this network makes them, with the augmentation of `utils.dataloader`.
-
-    Image float64 (3, h, w) in [0, 1], mask int64 (h, w) whose ignored pixels are num_classes, and one-hot mask float64
-    (h, w, num_classes + 1). Each sheet is decoded and resized by Pillow at its full size.
-    """
-    rng = np.random.default_rng(seed)
-    height, width = shape
-    for image_path, mask_path in files:
-        image, mask = Image.open(image_path).convert("RGB"), Image.fromarray(np.array(Image.open(mask_path)))
-        jitter = rng.uniform(1 - ASPECT_JITTER, 1 + ASPECT_JITTER, 2)
-        aspect = image.width / image.height * jitter[0] / jitter[1]
-        factor = rng.uniform(*scale)
-        if aspect < 1:
-            size = int(factor * height * aspect), int(factor * height)
-        else:
-            size = int(factor * width), int(factor * width / aspect)
-        image, mask = image.resize(size, Image.Resampling.BICUBIC), mask.resize(size, Image.Resampling.NEAREST)
-        if rng.random() < FLIP:
-            image, mask = (each.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for each in (image, mask))
-        at = tuple(int(rng.uniform(0, 1) * (outer - inner)) for outer, inner in zip((width, height), size))
-        canvas, labels = Image.new("RGB", (width, height), (GREY,) * 3), Image.new("L", (width, height), IGNORE)
-        canvas.paste(image, at)
-        labels.paste(mask, at)
-        pixels, classes = np.array(canvas), np.array(labels)
-        if rng.random() < BLUR:
-            pixels = cv2.GaussianBlur(pixels, (5, 5), 0)
-        if rng.random() < ROTATE:
-            matrix = cv2.getRotationMatrix2D((width // 2, height // 2), rng.uniform(-DEGREES, DEGREES), 1)
-            pixels = cv2.warpAffine(pixels, matrix, (width, height), flags=cv2.INTER_CUBIC, borderValue=(GREY,) * 3)
-            classes = cv2.warpAffine(classes, matrix, (width, height), flags=cv2.INTER_NEAREST, borderValue=IGNORE)
-        gain = rng.uniform(-1, 1, 3) * (HUE, SATURATION, VALUE) + 1
-        steps = np.arange(256)
-        tables = (steps * gain[0] % 180, (steps * gain[1]).clip(0, 255), (steps * gain[2]).clip(0, 255))
-        channels = cv2.split(cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV))
-        hsv = cv2.merge([cv2.LUT(channel, each.astype(np.uint8)) for channel, each in zip(channels, tables)])
-        pixels = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).astype(np.float64) / 255
-        classes = np.minimum(classes, num_classes).astype(np.int64)
-        yield pixels.transpose(2, 0, 1), classes, np.eye(num_classes + 1)[classes]
