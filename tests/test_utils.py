@@ -1,7 +1,9 @@
 """What all parts share: palette, files, devices."""
 
+import inspect
 import os
 import random
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,8 @@ import pytest
 import torch
 
 from utils.utils import (
-    UserError, atomic_path, default_colors, find_images, pick_device, require_distinct, seed_everything, voc_palette,
+    UserError, atomic_path, default_colors, find_images, list_files, pick_device, require_distinct, seed_everything,
+    voc_palette,
 )
 
 
@@ -115,3 +118,17 @@ def test_auto_takes_the_best_device(monkeypatch, cuda, mps, expected):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
     assert pick_device("auto").type == expected
+
+
+def test_folders_may_be_nested_deeper_than_python_may_recurse(tmp_path):
+    folder = tmp_path.joinpath(*["d"] * 200)
+    folder.mkdir(parents=True)
+    (folder / "K1.JPG").touch()
+    (tmp_path / "loop").symlink_to(tmp_path)
+    limit = sys.getrecursionlimit()
+    try:
+        sys.setrecursionlimit(len(inspect.stack()) + 60)
+        found = list_files(tmp_path, (".jpg",), recursive=True)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert found == [folder / "K1.JPG"] and list_files(tmp_path, (".jpg",), recursive=False) == []

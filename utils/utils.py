@@ -15,7 +15,6 @@ import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -89,8 +88,8 @@ def find_images(folder: str | Path, recursive: bool = False) -> list[Path]:
 def list_files(folder: str | Path, suffixes: Sequence[str], recursive: bool) -> list[Path]:
     """The files in `folder` with one of the suffixes, sorted by path.
 
-    Hidden files, whose names begin with a dot (such as macOS's `._K0001.jpg`), are left out. Links to nowhere, pipes and
-    the like are listed: whoever reads them says what is wrong.
+    Hidden files, whose names begin with a dot (such as macOS's `._K0001.jpg`), are left out. Links to nowhere, pipes
+    and the like are listed: whoever reads them says what is wrong. Links to folders are not followed.
 
     Args:
         folder: the folder to list.
@@ -100,11 +99,14 @@ def list_files(folder: str | Path, suffixes: Sequence[str], recursive: bool) -> 
     Raises:
         OSError: the folder or one of its subfolders cannot be read.
     """
-    def fail(error: OSError) -> None:
-        raise error
-
-    walk = os.walk(folder, onerror=fail)
-    found = [Path(root, name) for root, _, names in (walk if recursive else islice(walk, 1)) for name in names]
+    found, folders = [], [os.fspath(folder)]
+    while folders:  # a list, not os.walk, which fails below a thousand folders in Python 3.11
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if not os.path.isdir(entry.path):
+                    found.append(Path(entry.path))
+                elif recursive and not entry.is_symlink():
+                    folders.append(entry.path)
     return sorted(
         path for path in found
         if not path.name.startswith(".") and (not suffixes or path.suffix.lower() in suffixes)
