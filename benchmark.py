@@ -32,7 +32,7 @@ from utils.files.masks import read_mask
 from utils.files.voc import VocDataset
 from utils.memory import keep_freed_memory
 from utils.network.checkpoint import load_checkpoint
-from utils.network.letterbox import letterbox, network_input, tight_shape
+from utils.network.letterbox import letterbox_tightly, network_input
 from utils.predicting.folder import predict_folder
 from utils.utils import UserError, pick_device
 
@@ -135,8 +135,7 @@ def predict_floor(s: config.Settings, root: Path) -> list[float]:
 
 def network_input_of(model: DeeplabV3, pixels: np.ndarray) -> tuple[torch.Tensor, Any]:
     """The letterboxed image uint8 (1, h, w, 3) that `DeeplabV3.segment` makes of a sheet, and its placement."""
-    shape = tight_shape(pixels.shape[:2], model.input_shape, model.checkpoint.downsample_factor)
-    boxed, placement = letterbox(pixels, shape)
+    boxed, placement = letterbox_tightly(pixels, model.input_shape, model.checkpoint.downsample_factor)
     return torch.from_numpy(boxed)[None], placement
 
 

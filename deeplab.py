@@ -15,7 +15,7 @@ from nets.cpu import for_cpu
 from utils.files.images import MODES_8BIT, pillow_to_rgb, to_uint8
 from utils.network.batching import Batcher
 from utils.network.checkpoint import load_checkpoint
-from utils.network.letterbox import letterbox, tight_shape, unletterbox_classes
+from utils.network.letterbox import letterbox_tightly, unletterbox_classes
 from utils.network.onnx_export import OnnxNetwork
 from utils.network.precision import choose_precision
 from utils.objects.confidence import drop_unsure
@@ -23,7 +23,7 @@ from utils.objects.drawing import draw_mask
 from utils.objects.regions import MIN_AREA, Region, count_pixels, find_regions
 from utils.utils import UserError, pick_device
 
-GPU_BATCH = 4  # sheets that threads hand in at the same time and a GPU computes together
+GPU_BATCH = 4  # most sheets from different threads that a GPU computes in one batch
 
 
 class DeeplabV3:
@@ -31,11 +31,11 @@ class DeeplabV3:
 
     Attributes:
         name_classes: list of str, background first.
-        colors: an (R, G, B) for each.
-        input_shape: the network's (height, width).
-        device: where it computes.
-        checkpoint: what the file says, as it is used; the weights left out.
-        model: the network, for prediction only (its BatchNorms are folded).
+        colors: (R, G, B) of each class.
+        input_shape: (height, width) of the network's input.
+        device: the device that computes.
+        checkpoint: the description in the file with the changes made here, without the weights.
+        model: the network, for prediction only, because its BatchNorms are folded.
     """
 
     def __init__(
@@ -52,21 +52,23 @@ class DeeplabV3:
         min_confidence: float | None = None,
         engine: str = "torch",
     ) -> None:
-        """Loads `model_path`; a checkpoint made here describes itself and needs no other argument.
+        """Loads `model_path`. A checkpoint of this project describes itself and needs no other argument.
 
         Args:
-            model_path: the file.
+            model_path: the checkpoint file.
             device: "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps" or "cpu".
-            fp16: mixed precision where the device gains from it.
-            colors: (R, G, B) of each class instead of the checkpoint's own.
-            name_classes, backbone: needed for a bare state dict in the community's layout, and only there.
-            downsample_factor, input_shape: instead of the checkpoint's own, as its weights fit any.
-            min_confidence: 0 to 1; objects whose mean probability is lower are taken for background. None: the
-                checkpoint's; 0 keeps all.
-            engine: "torch", or "onnxruntime": CPU, float32, as fast as torch there.
+            fp16: use mixed precision on devices where it is faster.
+            colors: (R, G, B) of each class. None: the checkpoint's.
+            name_classes: only for a bare state dict in the community's layout, which does not store them.
+            backbone: only for such a state dict.
+            downsample_factor: the same weights work with 8 and 16. None: the checkpoint's.
+            input_shape: (height, width); the same weights work with any. None: the checkpoint's.
+            min_confidence: 0 to 1; objects with a lower mean probability become background. 0 keeps all objects;
+                None: the checkpoint's.
+            engine: "torch", or "onnxruntime", which runs on the CPU in float32 and is about as fast.
 
         Raises:
-            UserError: the file cannot be used or an argument does not fit.
+            UserError: the file cannot be used, or an argument does not fit.
         """
         checkpoint = load_checkpoint(
             model_path, name_classes=name_classes, backbone=backbone,
@@ -99,16 +101,19 @@ class DeeplabV3:
 
     @torch.inference_mode()
     def segment(self, image: Image.Image | np.ndarray) -> np.ndarray:
-        """The class of each pixel of `image`, uint8 (H, W), background for objects below `min_confidence`.
+        """The class of each pixel, uint8 (H, W). Objects below `min_confidence` are background.
 
-        May be called from several threads; on a GPU, sheets of one shape that come at the same time are one batch.
-        image: an array, RGB (H, W, 3) or grey (H, W), uint8 or uint16; or a Pillow image, whose EXIF orientation is
-        applied first (H and W are those of the upright image) and whose transparent parts are laid over white.
-        Raises UserError for any other image, and when the GPU's memory runs out.
+        Several threads may call this at once. On a GPU, sheets of one shape that arrive together become one batch.
+
+        Args:
+            image: an array, RGB (H, W, 3) or grey (H, W), uint8 or uint16; or a Pillow image. A Pillow image is first
+                turned upright by its EXIF orientation, and its transparent parts become white.
+
+        Raises:
+            UserError: the image is of another kind, or the GPU's memory runs out.
         """
         pixels = to_uint8(rgb_array(image))
-        shape = tight_shape(pixels.shape[:2], self.input_shape, self.checkpoint.downsample_factor)
-        boxed, placement = letterbox(pixels, shape)
+        boxed, placement = letterbox_tightly(pixels, self.input_shape, self.checkpoint.downsample_factor)
         sheet = torch.from_numpy(boxed)
         try:
             logits = self._batcher(sheet) if self._batcher else self._forward(sheet[None])[0]
@@ -123,10 +128,17 @@ class DeeplabV3:
     def detect_image(
         self, image: Image.Image | np.ndarray, mix_type: int = 0, count: bool = False
     ) -> Image.Image | np.ndarray | tuple[Image.Image | np.ndarray, dict[str, int]]:
-        """A picture of what is in `image`: a Pillow image for one, else an array (H, W, 3) of the input's type.
+        """A picture of the objects in `image`, or (picture, pixels of each class by name) if `count` is True.
 
-        mix_type 0: objects tinted, background exactly as it is; 1: the colours of the classes alone; 2: the objects
-        cut out, background black. count: (picture, pixels of each class by name) instead. Raises like `segment`.
+        Args:
+            image: as for `segment`. The picture is a Pillow image for a Pillow image, else an array (H, W, 3) of the
+                same type.
+            mix_type: 0: objects tinted, background unchanged; 1: only the colours of the classes; 2: objects cut out,
+                background black.
+            count: also count the pixels of each class.
+
+        Raises:
+            UserError: as in `segment`, or for another mix_type.
         """
         pixels = rgb_array(image)
         mask = self.segment(pixels)
@@ -136,15 +148,15 @@ class DeeplabV3:
         return (picture, count_pixels(mask, self.name_classes)) if count else picture
 
     def regions(self, mask: np.ndarray, min_area: float = MIN_AREA) -> list[Region]:
-        """The objects in a mask that `segment` made: class, box, area and centroid of each.
+        """The objects in a mask from `segment`: class, box, area and centroid of each.
 
-        min_area: share of the sheet below which a connected component is taken for a speck and left out.
+        min_area: connected components smaller than this share of the sheet are specks and left out.
         """
         return find_regions(mask, self.name_classes, min_area)
 
 
 def rgb_array(image: Image.Image | np.ndarray) -> np.ndarray:
-    """`image` as RGB, uint8 or uint16 (H, W, 3), upright. What is allowed and raised: see `DeeplabV3.segment`."""
+    """`image` as upright RGB, uint8 or uint16 (H, W, 3). Arguments and errors: see `DeeplabV3.segment`."""
     if isinstance(image, Image.Image):
         if image.mode not in MODES_8BIT:
             raise UserError(

@@ -2,8 +2,9 @@
 
     python get_annotation.py --dataset=mine --institutions=apart
 
-Writes trainval.txt, train.txt, val.txt and test.txt with one stem a line, and prints what the masks hold. The lists
-of an earlier run are replaced; the same seed gives the same lists. The exit status is 1 when a mask cannot be used.
+Writes trainval.txt, train.txt, val.txt and test.txt with one stem per line, and prints what the masks hold. It
+replaces the lists of an earlier run. The same seed gives the same lists. The exit status is 1 when a mask cannot be
+used.
 """
 
 from __future__ import annotations
@@ -22,32 +23,34 @@ from utils.memory import keep_freed_memory
 from utils.utils import NAME_CLASSES, UserError, atomic_path
 
 # Dataset: <dataset_path>/<dataset>/{JPEGImages,SegmentationClass}
-dataset_path: str = "herbarium_sheets"  # folder of the data sets
+dataset_path: str = "herbarium_sheets"  # folder that holds the data sets
 dataset: str = "demo"           # <dataset_path>/<dataset>/{JPEGImages,SegmentationClass}; the lists go to ImageSets
-name_classes: tuple[str, ...] = NAME_CLASSES  # as in train.py; masks may hold 0 to their number - 1, and 255
+name_classes: tuple[str, ...] = NAME_CLASSES  # as in train.py; masks may hold the indices of this list, and 255
 
-# Shares, above 0 and up to 1
-trainval_percent: float = 1.0   # train and val together, of all sheets; the rest is test; 1: no test sheets
-train_percent: float = 0.9      # train, of train and val
-seed: int = 11                  # another seed, another choice
+# Shares: numbers above 0, up to 1
+trainval_percent: float = 1.0   # share of all sheets for train and val; the rest is test; 1: no test sheets
+train_percent: float = 0.9      # share of these sheets for train; the rest is val
+seed: int = 11                  # another seed gives another random split
 
-# Institutions, read from the file names: BM_000123.jpg is of "BM"
-institutions: Literal["mixed", "stratified", "apart"] = "stratified"  # stratified: each split has its share of each
-                                # institution; apart: val and test are of institutions that train has not seen, the
-                                # honest figure for sheets from elsewhere; mixed: disregarded
-separator: str = "_"            # ends the institution; names without it are of one institution
-val_institutions: tuple[str, ...] = ()  # not empty: val is these institutions, whole, and train_percent is not used
+# Institutions, read from the file names: BM_000123.jpg belongs to "BM".
+# "stratified": every institution is in every split, in equal shares. "mixed": institutions are ignored.
+# "apart": val and test hold institutions that train has not seen. It shows how well sheets from elsewhere will do.
+institutions: Literal["mixed", "stratified", "apart"] = "stratified"  # see the three lines above
+separator: str = "_"            # ends the institution in a file name; names without it count as one institution
+val_institutions: tuple[str, ...] = ()  # if not empty: val is all their sheets; train_percent is ignored
 
 # ---- nothing below needs editing ----
 
 
 def main(settings: Settings) -> int:
-    """The exit status: 0, or 1 when masks cannot be used. Raises UserError when a split would be left empty."""
+    """The exit status: 0, or 1 when masks cannot be used. Raises UserError when a split would be empty."""
     data = VocDataset(settings.dataset_path, settings.dataset)
     images = data.images()
-    masks = {path.stem: path for path in data.mask_dir.glob("*.png") if not path.name.startswith(".")}
+    masks = data.masks()
     name_missing("images without a mask", images.keys() - masks.keys())
     name_missing("masks without an image", masks.keys() - images.keys())
+    for fault in data.mask_faults():
+        warn(fault)
     stems = sorted(images.keys() & masks.keys())
     if not stems:
         raise UserError(f"{data.root} has no image with a mask: JPEGImages/K1.jpg needs SegmentationClass/K1.png.")
@@ -95,7 +98,7 @@ def write_lists(data: VocDataset, lists: Mapping[str, Sequence[str]]) -> None:
 
 
 def name_missing(what: str, stems: set[str]) -> None:
-    """Warns of sheets that are not listed."""
+    """Prints a warning that these sheets are not listed; `what` says what kind they are."""
     if stems:
         more = f" and {len(stems) - 10} more" if len(stems) > 10 else ""
         warn(f"{len(stems)} {what} are not listed: {', '.join(sorted(stems)[:10])}{more}.")

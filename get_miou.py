@@ -1,7 +1,7 @@
-"""Predicts the sheets of a split and scores them against their labels: edit the constants, run `python get_miou.py`.
+"""Predicts the sheets of a split and scores them: edit the constants, then run `python get_miou.py`.
 
-Results go to out_dir: masks/<sheet>.png, metrics.md, metrics.json, per_sheet.csv (which sheets are bad),
-confusion_matrix.csv and .png, iou.png, recall.png, precision.png.
+The results in out_dir are masks/<sheet>.png, metrics.md, metrics.json, per_sheet.csv (shows which sheets are bad),
+confusion_matrix.csv and .png, iou.png, recall.png and precision.png.
 
     python get_miou.py
     python get_miou.py --model_path=logs/best_epoch_weights.pth --dataset=mine --split=test
@@ -30,26 +30,26 @@ from utils.scoring.report import Report, SheetScores
 from utils.utils import NAME_CLASSES, UserError, default_colors, remove_abandoned
 
 # ---- What to do ----
-mode: Literal["predict_and_score", "predict", "score"] = "predict_and_score"  # score: the masks of an earlier run
-model_path: str = "model_data/deeplab_mobilenetv2.pth"  # checkpoint; it knows its own classes
+mode: Literal["predict_and_score", "predict", "score"] = "predict_and_score"  # score: reuse the masks of an earlier run
+model_path: str = "model_data/deeplab_mobilenetv2.pth"  # checkpoint; it stores its classes
 device: str = "auto"                # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
 input_shape: tuple[int, int] | None = None  # height, width of the network's input; None: the checkpoint's
 min_confidence: float | None = None  # lower values find more objects, and more false ones; None: the checkpoint's
-num_workers: int = 2                # sheets worked on at a time; each needs some 20 bytes of memory a pixel
+num_workers: int = 2                # sheets processed at the same time; each needs about 20 bytes of memory per pixel
 # ---- Data ----
-dataset_path: str = "herbarium_sheets"   # folder of the data sets
+dataset_path: str = "herbarium_sheets"   # folder that holds the data sets
 dataset: str = "demo"                    # <dataset_path>/<dataset>/{JPEGImages,SegmentationClass,ImageSets}
-split: str = "val"                       # the list in ImageSets/Segmentation: "train", "val", "test", "trainval"
-name_classes: tuple[str, ...] = NAME_CLASSES  # for mode "score", which reads no checkpoint; background first
+split: str = "val"                       # list in ImageSets/Segmentation: "train", "val", "test" or "trainval"
+name_classes: tuple[str, ...] = NAME_CLASSES  # only for mode "score", which reads no checkpoint; background first
 # ---- Results ----
-out_dir: str = "miou_out"           # tables, pictures and masks/<sheet>.png; replaced by the next run
-object_scores: bool = True          # also count found and false objects and compare outlines; 0.5 s a large sheet
+out_dir: str = "miou_out"           # tables, plots and masks/<sheet>.png; the next run replaces them
+object_scores: bool = True          # also count found and false objects and compare outlines; 0.5 s per large sheet
 
 
 def main(settings: config.Settings) -> int:
-    """Runs the mode. Returns the exit status: 1 when a sheet was bad or missing, else 0."""
+    """The exit status, after running the mode: 1 when a sheet was bad or missing, else 0."""
     data = VocDataset(settings.dataset_path, settings.dataset)
-    stems = list(dict.fromkeys(data.stems(settings.split)))  # each once
+    stems = list(dict.fromkeys(data.stems(settings.split)))  # each sheet once, even if the list repeats it
     out_dir = Path(settings.out_dir)
     predicts, scores = settings.mode != "score", settings.mode != "predict"
     if predicts:
@@ -100,14 +100,24 @@ def find(images: Mapping[str, Path], stem: str, data: VocDataset) -> Path:
 
 
 def predict(model: DeeplabV3, image_path: Path, mask_path: Path) -> np.ndarray:
-    """The predicted mask of an image, uint8 (H, W), after it has been written."""
+    """The predicted mask of an image, uint8 (H, W). It is also written to `mask_path`."""
     mask = model.segment(read_image(image_path))
     write_mask(mask_path, mask, model.colors)
     return mask
 
 
 def score(report: Report, truth_path: Path, mask_path: Path, mask: np.ndarray | None) -> SheetScores:
-    """The sheet's scores; `mask`: what is in mask_path, None reads it. Raises UserError when the masks do not fit."""
+    """The scores of one sheet.
+
+    Args:
+        report: its classes are used; nothing is added to it.
+        truth_path: the sheet's label mask.
+        mask_path: the sheet's predicted mask.
+        mask: the content of mask_path, uint8 (H, W). None: it is read.
+
+    Raises:
+        UserError: a mask is bad, or the two masks do not fit each other.
+    """
     try:
         return report.measure(read_mask(truth_path), read_mask(mask_path) if mask is None else mask)
     except ValueError as error:

@@ -1,18 +1,20 @@
-"""Draws synthetic herbarium sheets with exact labels: a data set to train on without any labelled photographs.
+"""Draws synthetic herbarium sheets with exact labels: a data set for training without labelled photographs.
 
-Writes <output_dir>/<dataset>/: JPEGImages/*.jpg, SegmentationClass/*.png (8-bit palette), labelme/*.json (the same
-labels as polygons, to open in labelme), ImageSets/Segmentation/{train,val,trainval,test}.txt and samples.png.
+It writes to <output_dir>/<dataset>/: JPEGImages/*.jpg, SegmentationClass/*.png (8-bit palette), labelme/*.json (the
+same labels as polygons, to open in labelme), ImageSets/Segmentation/{train,val,trainval,test}.txt and samples.png.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Literal
 
 import cv2
@@ -27,22 +29,22 @@ from utils.sheets.write import tile, write_lists, write_samples, write_sheet
 from utils.utils import UserError
 
 # What to draw
-count: int = 200                        # sheets
-height: int | tuple[int, int] = 1024    # pixels of the long side, or (lowest, highest); real ones: 1024 to 10000
+count: int = 200                        # number of sheets
+height: int | tuple[int, int] = 1024    # pixels of the long side, or (lowest, highest); real sheets have 1024 to 10000
 seed: int = 0                           # the same seed gives the same bytes on machines with the same libraries
-fonts: Literal["bundled", "system"] = "bundled"   # "system": also this machine's; other machines then draw other text
-jpeg_quality: tuple[int, int] = (40, 98)          # lowest, highest
-often: dict[str, float] = {}            # {"tag": 4.0}: tags 4 times as often as usual; a wrong name lists the names
+fonts: Literal["bundled", "system"] = "bundled"   # "system": also this machine's; sheets then differ between machines
+jpeg_quality: tuple[int, int] = (40, 98)          # lowest, highest; 1 to 100
+often: dict[str, float] = {}            # {"tag": 4.0} makes tags 4 times as frequent; an unknown name prints the names
 
 # Where to
-output_dir: str = "herbarium_sheets"    # folder of the data sets
-dataset: str = "synthetic"              # the folder in output_dir
+output_dir: str = "herbarium_sheets"    # folder that holds the data sets
+dataset: str = "synthetic"              # subfolder of output_dir to write to
 overwrite: bool = False                 # True: replace the sheets of an earlier run; other files are never touched
-val_share: float = 0.1                  # part of the sheets for val.txt; the rest is train.txt
+val_share: float = 0.1                  # share of the sheets for val.txt; the rest is train.txt
 
 # How
-num_workers: int = 0                    # processes; 0: this one alone. The number changes nothing but the time
-num_samples: int = 24                   # sheets on samples.png, images beside masks; 0: no such file
+num_workers: int = 0                    # processes; 0: only the main one. It changes the speed, not the sheets
+num_samples: int = 24                   # sheets shown on samples.png, each image beside its mask; 0: no such file
 # ----------------------------------------------------------------------------------------------------------------------
 
 STEM = "synthetic_{:06d}"
@@ -51,7 +53,7 @@ OWN = re.compile(r"synthetic_\d{6,}")
 
 
 def main(settings: config.Settings) -> int:
-    """0 when all sheets have been written. Raises UserError when a constant does not fit or files are in the way."""
+    """The exit status 0, after writing all sheets. Raises UserError for bad constants or files that are in the way."""
     check(settings)
     root = Path(settings.output_dir) / settings.dataset
     stems = [STEM.format(index) for index in range(settings.count)]
@@ -73,7 +75,7 @@ def main(settings: config.Settings) -> int:
 
 
 def make_sheet(settings: config.Settings, index: int) -> Drawn:
-    """The tile of sheet `index` for samples.png (None after the first ones) and the CPU seconds, once it is written."""
+    """The tile for samples.png (None from num_samples on) and the CPU seconds of sheet `index`, after writing it."""
     start = time.process_time()
     rng = np.random.default_rng(np.random.SeedSequence((settings.seed, index)))
     low, high = settings.height if isinstance(settings.height, tuple) else (settings.height, settings.height)
@@ -90,13 +92,20 @@ def draw_all(work: Callable[[int], Drawn], count: int, num_workers: int) -> Iter
     if num_workers == 0:
         yield from map(work, range(count))
         return
-    with ProcessPoolExecutor(num_workers, get_context("spawn"), initializer=one_thread) as pool:
+    with ProcessPoolExecutor(num_workers, get_context("spawn"), initializer=start_worker) as pool:
         yield from pool.map(work, range(count))
 
 
-def one_thread() -> None:
-    """Keeps OpenCV of a worker to one thread: the workers share the cores."""
+def start_worker() -> None:
+    """Limits OpenCV to one thread in this worker, because the workers share the cores, and ends it with its parent."""
     cv2.setNumThreads(1)
+    Thread(target=end_with_parent, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """Ends this process once its parent has ended, however that came about."""
+    parent_process().join()
+    os._exit(1)
 
 
 def check(settings: config.Settings) -> None:
@@ -122,10 +131,10 @@ def check(settings: config.Settings) -> None:
 
 
 def require_free(root: Path, overwrite: bool) -> None:
-    """Removes the sheets of an earlier run when `overwrite`.
+    """Removes the sheets of an earlier run if `overwrite` is True.
 
-    Raises UserError, before anything is removed, when the folder holds any file that this script has not made, or
-    sheets of an earlier run and not `overwrite`.
+    Raises UserError, before anything is removed, when the folder holds a file that this script has not made, or when
+    it holds sheets of an earlier run and `overwrite` is False.
     """
     found = [path for path in sorted(root.rglob("*")) if path.is_file() and not path.name.startswith(".")]
     for path in found:
@@ -140,7 +149,7 @@ def require_free(root: Path, overwrite: bool) -> None:
 
 
 def is_own(name: Path, path: Path) -> bool:
-    """Whether the file `path`, called `name` in its data set, is one that this script writes."""
+    """Whether this script writes files like `path`; `name` is its path within the data set."""
     if name.suffix == ".txt":
         return name.parts[:-1] == ("ImageSets", "Segmentation") and all(
             OWN.fullmatch(line) for line in path.read_text(encoding="utf-8", errors="replace").split())

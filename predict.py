@@ -1,7 +1,7 @@
-"""Finds the objects on herbarium sheets: edit the constants, run `python predict.py`.
+"""Finds the objects on herbarium sheets: edit the constants, then run `python predict.py`.
 
-Mode "folder", the default, reads img/ and writes to img_out/ an overlay of every sheet (same name, format, size and
-bit depth) and an index mask, masks/<sheet>.png, whose pixel value is the class.
+The default mode "folder" reads img/ and writes two files per sheet to img_out/: an overlay with the same name, format,
+size and bit depth, and masks/<sheet>.png, in which each pixel's value is its class.
 
     python predict.py
     python predict.py --input_dir=sheets --output_dir=results --recursive=true --count=true --crops=true
@@ -31,41 +31,41 @@ from utils.predicting.video import annotate_video
 from utils.utils import UserError, find_images, printable
 
 # ---- What to do ----
-mode: Literal["folder", "image", "video", "camera", "fps", "onnx"] = "folder"  # fps: time it; onnx: export it
-model_path: str = "model_data/deeplab_mobilenetv2.pth"  # checkpoint; it knows its classes, colours and input size
+mode: Literal["folder", "image", "video", "camera", "fps", "onnx"] = "folder"  # fps: time the network; onnx: export it
+model_path: str = "model_data/deeplab_mobilenetv2.pth"  # checkpoint; it stores its classes, colours and input size
 mix_type: Literal[0, 1, 2] = 0         # 0: objects tinted; 1: colour mask; 2: objects cut out, background black
 min_confidence: float | None = None    # lower values find more objects, and more false ones; None: the checkpoint's
-count: bool = False                    # also list pixels of each class and objects: classes.csv, objects.csv
-crops: bool = False                    # also cut each object out, a file each: crops/2_Label/<sheet>_1.jpg
+count: bool = False                    # True: also list pixels of each class and all objects: classes.csv, objects.csv
+crops: bool = False                    # True: also cut out each object into its own file: crops/2_Label/<sheet>_1.jpg
 device: str = "auto"                   # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
 fp16: bool = True                      # mixed precision: faster on most GPUs; ignored where it would be slower
 engine: Literal["torch", "onnxruntime"] = "torch"  # onnxruntime: CPU, float32; needs requirements-extras.txt
 # ---- Folder and image ----
-input_dir: str = "img"                 # .jpg, .jpeg, .png, .tif and .tiff
-output_dir: str = "img_out"            # another folder: originals are never overwritten
-recursive: bool = False                # also the subfolders of input_dir
-num_workers: int = 2                   # sheets worked on at a time; each needs some 20 bytes of memory a pixel
-image: str = ""                        # mode "image": a file; "" asks for one after the other. "fps": "" is the first
+input_dir: str = "img"                 # folder with .jpg, .jpeg, .png, .tif or .tiff files
+output_dir: str = "img_out"            # must not be input_dir: originals are never overwritten
+recursive: bool = False                # True: also read the subfolders of input_dir
+num_workers: int = 2                   # sheets processed at a time; each needs about 20 bytes of memory per pixel
+image: str = ""                        # mode "image": a file, "" asks for files; mode "fps": a file, "" is the first
 # ---- Video and camera ----
 video_path: str = ""                   # mode "video": the file
-video_save_path: str = "img_out/video.mp4"  # .mp4 or .avi; "" saves nothing
-video_fps: float = 0.0                 # frames a second of the saved video; 0: those of the input
-camera: int = 0                        # number of the camera
-show: bool = False                     # mode "video": also show the frames (mode "camera" always does); q or Esc ends
+video_save_path: str = "img_out/video.mp4"  # .mp4 or .avi; "": save nothing
+video_fps: float = 0.0                 # frames per second of the saved video; 0: as in the input
+camera: int = 0                        # number of the camera, counted from 0
+show: bool = False                     # mode "video": also show the frames, as mode "camera" always does; q or Esc ends
 # ---- Speed ----
-fps_repeats: int = 50                  # how often the image is segmented
+fps_repeats: int = 50                  # how often the image is segmented; more repeats give a steadier figure
 # ---- Export ----
 onnx_path: str = "model_data/deeplab_mobilenetv2.onnx"  # the file to write
-onnx_opset: int = 17                   # version of ONNX's operators; 17 is read by everything since 2022
+onnx_opset: int = 17                   # version of ONNX's operators; all programs since 2022 read 17
 # ---- Network ----
-input_shape: tuple[int, int] | None = None         # height, width of its input; None: the checkpoint's
+input_shape: tuple[int, int] | None = None         # height, width of the network's input; None: the checkpoint's
 downsample_factor: DownsampleFactor | None = None  # None: the checkpoint's
-name_classes: tuple[str, ...] | None = None        # these two only for a bare state dict in the community's layout,
-backbone: BackboneName | None = None               # which does not describe itself; background first
+name_classes: tuple[str, ...] | None = None        # only for community weights, which store none; background first
+backbone: BackboneName | None = None               # only for community weights, which do not name it
 
 
 def main(settings: config.Settings) -> int:
-    """Runs the mode. Returns the exit status: 1 when a file was bad, else 0."""
+    """The exit status, after running the mode: 1 when a file was bad, else 0."""
     s = settings
     if s.video_fps < 0:
         raise UserError(f"video_fps is {s.video_fps}: it has to be 0 or more.", 2)
@@ -97,7 +97,10 @@ def main(settings: config.Settings) -> int:
 
 
 def predict_images(model: DeeplabV3, s: config.Settings) -> int:
-    """Predicts `image`, or asks for one name after the other until an empty line. Returns the exit status."""
+    """The exit status, after predicting `image`, or every file that the user names until an empty line.
+
+    It is 1 when a file was bad, else 0.
+    """
     status = 0
     while name := s.image or ask_for_image():
         try:
@@ -124,7 +127,7 @@ def predict_images(model: DeeplabV3, s: config.Settings) -> int:
 
 
 def ask_for_image() -> str:
-    """The file name that is typed or pasted, quotes taken off; "" for an empty line and at the end of the input."""
+    """The file name that the user types or pastes, without quotes; "" for an empty line or the end of the input."""
     try:
         return input("Input image filename (empty line ends): ").strip().strip("\"'")
     except EOFError:
@@ -132,7 +135,7 @@ def ask_for_image() -> str:
 
 
 def time_images(model: DeeplabV3, s: config.Settings) -> None:
-    """Prints how long one image takes from array to mask: median, and what 80 of 100 lie between."""
+    """Prints how long one image takes from array to mask: the median, and the 10th and 90th percentiles."""
     path = Path(s.image) if s.image else next(iter(find_images(s.input_dir)), None)
     if path is None or s.fps_repeats < 1:
         raise UserError("Mode fps needs an image, in `image` or in input_dir, and fps_repeats of at least 1.", 2)
@@ -140,15 +143,15 @@ def time_images(model: DeeplabV3, s: config.Settings) -> None:
     seconds = []
     for _ in range(s.fps_repeats + 3):
         start = time.perf_counter()
-        model.segment(pixels)  # ends with the mask on the CPU, so the device has finished
+        model.segment(pixels)  # returns the mask on the CPU, so the device has finished
         seconds.append(time.perf_counter() - start)
-    low, median, high = np.quantile(seconds[3:], [0.1, 0.5, 0.9])  # without the first three, which warm up
+    low, median, high = np.quantile(seconds[3:], [0.1, 0.5, 0.9])  # the first three only warm up
     print(f"{path}, {pixels.shape[0]} x {pixels.shape[1]} pixels on {model.device}: {1000 * median:.1f} ms an image "
           f"({1000 * low:.1f} to {1000 * high:.1f} ms), {1 / median:.1f} images/s, {s.fps_repeats} times.")
 
 
 def export(model: DeeplabV3, s: config.Settings) -> None:
-    """Writes onnx_path and prints how far it is from PyTorch."""
+    """Writes onnx_path and prints how much its logits differ from PyTorch's."""
     difference = export_onnx(model.model, s.onnx_path, s.onnx_opset, model.checkpoint.description())
     checked = "not checked: pip install -r requirements-extras.txt" if difference is None else (
         f"logits differ by at most {difference:.1e} from PyTorch's at two sizes")

@@ -1,7 +1,8 @@
 """Trains DeepLabv3+ on a data set in the VOC layout: edit the constants, then run `python train.py`.
 
-Two phases: first the backbone is frozen and the rest learns with a large batch, then everything learns. Results go to
-save_dir: best_epoch_weights.pth, last_epoch_weights.pth and loss_<date>/ with curves, TensorBoard and settings.
+Training has two phases. First the backbone is frozen, and the rest learns with a large batch. Then everything learns.
+The results in save_dir are best_epoch_weights.pth, last_epoch_weights.pth and loss_<date>/ with curves, TensorBoard
+files and settings.
 
     python train.py
     python train.py --dataset=mine --unfreeze_batch_size=2 --fp16=false
@@ -22,6 +23,7 @@ from nets.models import BackboneName, DownsampleFactor, ModelName
 from utils import config
 from utils.callbacks import LossHistory
 from utils.dataloader import SheetDataset, make_loader, sheet_box
+from utils.files.jobs import warn
 from utils.files.voc import VocDataset
 from utils.memory import keep_freed_memory
 from utils.network.checkpoint import Checkpoint, save_checkpoint
@@ -31,7 +33,7 @@ from utils.training.averaging import make_average
 from utils.training.cache import SheetCache
 from utils.training.loss import make_loss
 from utils.training.mixing import times_an_epoch, training_files
-from utils.training.preflight import preflight
+from utils.training.preflight import preflight, require_teachable
 from utils.training.schedule import batch_size, epoch_seed, is_frozen, learning_rate
 from utils.training.settings import check_settings, describe_run
 from utils.training.start import keep_previous, load_resumable, start_model
@@ -42,72 +44,72 @@ from utils.utils_metrics import scores
 # ---- Machine ----
 device: str = "auto"                # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
 seed: int = 11                      # the same seed gives the same run on the CPU
-distributed: bool = False           # several processes, started by torchrun: one for each GPU, or gloo on CPUs
+distributed: bool = False           # True: several processes, started by torchrun: one per GPU, or several on the CPU
 sync_bn: bool = False               # BatchNorm statistics over all GPUs of a distributed run; needs CUDA
-fp16: bool = True                   # mixed precision: about half the GPU memory; ignored on a CPU without it
-num_workers: int = 2                # processes that load sheets; 0 loads them in this one
-cache_dir: str = "cache"            # keeps sheets scaled down between epochs and runs; can be deleted; "": no cache
-cache_gb: float = 20.0              # largest size of cache_dir in GB (1000 sheets: 3); what does not fit is read slowly
-compile_model: bool = False         # torch.compile: a slow start, then maybe faster steps; needs a C++ compiler
+fp16: bool = True                   # mixed precision: about half the GPU memory; a CPU without bfloat16 ignores it
+num_workers: int = 2                # processes that load sheets; 0: the main process loads them
+cache_dir: str = "cache"            # holds scaled-down sheets for later epochs and runs; safe to delete; "": no cache
+cache_gb: float = 20.0              # size limit of cache_dir in GB; 1000 sheets take about 3; the rest loads slowly
+compile_model: bool = False         # torch.compile: starts slowly, then may run faster; needs a C++ compiler
 # ---- Data ----
-dataset_path: str = "herbarium_sheets"   # folder of the data sets
+dataset_path: str = "herbarium_sheets"   # folder that holds the data sets
 dataset: str = "demo"                    # <dataset_path>/<dataset>/{JPEGImages,SegmentationClass,ImageSets}
-mixed_in: dict[str, float] = {}          # other data sets to train on, too, and their share: {"synthetic": 0.4}
-passes: int = 1                          # times that each sheet of dataset comes in an epoch; for few sheets, more
-name_classes: tuple[str, ...] = NAME_CLASSES  # background first; the mask's pixel value is the place in this list
+mixed_in: dict[str, float] = {}          # more data sets, each with its share of an epoch: {"synthetic": 0.4}
+passes: int = 1                          # how often each sheet appears in an epoch; raise it when sheets are few
+name_classes: tuple[str, ...] = NAME_CLASSES  # background first; a mask's pixel value is the index in this list
 input_shape: tuple[int, int] = (512, 512)     # height, width of training samples; multiples of downsample_factor
-predict_shape: tuple[int, int] | None = (1024, 1024)  # to validate and predict: larger finds more; None: input_shape
+predict_shape: tuple[int, int] | None = (1024, 1024)  # to validate and predict; larger finds more; None: input_shape
 augment_scale: tuple[float, float] = (0.25, 2.0)  # smallest and largest size of a sheet, relative to input_shape
-paste: float = 0.0                       # share of training samples with objects of another sheet pasted on; up to 1
-degraded: float = 0.0                    # share of samples made worse photographs: exposure, cast, noise, JPEG
+paste: float = 0.0                       # share of training samples, 0 to 1, with objects from another sheet pasted on
+degraded: float = 0.0                    # share of samples made into worse photographs: exposure, colour, noise, JPEG
 turned: float = 0.0                      # share of samples turned by 90, 180 or 270 degrees, as some photographs are
-object_gap: int = 0                 # background that training masks keep between objects of one class; try 9 pixels
-gap_weight: float = 1.0              # how much these pixels count in the loss; try 10
+object_gap: int = 0                 # pixels of background between objects of one class in training masks; try 9; 0: off
+gap_weight: float = 1.0             # how many times as much these pixels count in the loss; try 10
 # ---- Network ----
-model_name: ModelName = "deeplabv3_plus"  # the network; nets/models.py has the table
-backbone: BackboneName = "mobilenet"      # mobilenet: small and fast; others (xception: 9 x the weights): nets/models.py
-downsample_factor: DownsampleFactor = 16  # 8: finer features, more memory (model_data/ was trained so); 16: faster
-decoder: bool = True                # False: skip it (DeepLabv3): coarse edges, much faster to train on a CPU
-model_path: str = "model_data/deeplab_mobilenetv2.pth"    # start weights; "" starts without
-reinit_mismatched: bool = False     # True: layers that model_path does not fit start fresh (other classes, say)
-pretrained: bool = False            # without model_path: download torchvision's ImageNet weights for the backbone
-backbone_path: str = ""             # without model_path: a file with weights for the backbone, torchvision's key names
-init_type: Literal["normal", "xavier", "kaiming", "orthogonal"] = "normal"  # of layers that start fresh
+model_name: ModelName = "deeplabv3_plus"  # the network; nets/models.py lists them all
+backbone: BackboneName = "mobilenet"      # mobilenet: small and fast; xception: 9 x the weights; see nets/models.py
+downsample_factor: DownsampleFactor = 16  # 16: faster; 8: finer features, more memory (model_data/ was trained with 8)
+decoder: bool = True                # False: skip it (DeepLabv3): coarser edges, much faster training on a CPU
+model_path: str = "model_data/deeplab_mobilenetv2.pth"    # start weights; "": none
+reinit_mismatched: bool = False     # True: layers that do not fit model_path start fresh, as with other classes
+pretrained: bool = False            # only without model_path: download torchvision's ImageNet weights for the backbone
+backbone_path: str = ""             # only without model_path: a file of backbone weights with torchvision's key names
+init_type: Literal["normal", "xavier", "kaiming", "orthogonal"] = "normal"  # random values for layers that start fresh
 # ---- Epochs and batches ----
-resume: bool = False                # go on from save_dir/last_epoch_weights.pth as if never interrupted
-init_epoch: int = 0                 # first epoch, counted from 0; from freeze_epoch on the frozen phase is skipped
-freeze_train: bool = True           # begin with the backbone frozen, weights and BatchNorm statistics
-freeze_epoch: int = 50              # epochs with the frozen backbone
-freeze_batch_size: int = 8          # sheets a step, over all processes; the frozen phase needs less memory a sheet
-unfreeze_epoch: int = 100           # epochs in all
-unfreeze_batch_size: int = 4        # sheets a step, over all processes
-freeze_bn: bool = False             # BatchNorm keeps the statistics of the start weights: for batches of 1 to 4
-accumulate: int = 1                 # batches whose gradients are averaged for one step: a large batch in less memory
+resume: bool = False                # True: continue from save_dir/last_epoch_weights.pth as if never interrupted
+init_epoch: int = 0                 # first epoch, counted from 0; freeze_epoch or higher skips the frozen phase
+freeze_train: bool = True           # True: train with the backbone frozen first, its weights and BatchNorm statistics
+freeze_epoch: int = 50              # number of epochs with the frozen backbone
+freeze_batch_size: int = 8          # sheets per step, over all processes; the frozen phase needs less memory per sheet
+unfreeze_epoch: int = 100           # total number of epochs
+unfreeze_batch_size: int = 4        # sheets per step, over all processes
+freeze_bn: bool = False             # BatchNorm keeps the statistics of the start weights; helps batches of 1 to 4
+accumulate: int = 1                 # batches whose gradients are averaged per step: like a larger batch, in less memory
 # ---- Optimiser ----
-optimizer_type: Literal["adam", "sgd"] = "adam"  # sgd has Nesterov momentum
-init_lr: float | None = None        # largest learning rate at batch 16, within limits (README); None: 5e-4 or 7e-3
-min_lr: float | None = None         # smallest learning rate; None: 0.01 x init_lr
-momentum: float = 0.9               # of SGD; Adam's first beta
-weight_decay: float = 0.0           # 1e-4 suits sgd; adam wants 0
-lr_decay_type: Literal["cos", "step"] = "cos"    # cos: warm-up, cosine, held at min_lr; step: ten equal steps
-ema: float = 0.0                    # decay of a running mean of the weights, which is then evaluated and saved; 0: none
+optimizer_type: Literal["adam", "sgd"] = "adam"  # sgd uses Nesterov momentum
+init_lr: float | None = None        # highest learning rate at batch 16; has limits (docs/runs.md); None: 5e-4 or 7e-3
+min_lr: float | None = None         # lowest learning rate; None: 0.01 x init_lr
+momentum: float = 0.9               # momentum of sgd; first beta of adam
+weight_decay: float = 0.0           # 1e-4 suits sgd; 0 suits adam
+lr_decay_type: Literal["cos", "step"] = "cos"    # cos: warm-up, cosine, then min_lr; step: ten equal steps
+ema: float = 0.0                    # decay of a running mean of the weights, evaluated and saved in their place; 0: off
 # ---- Loss ----
-dice_loss: bool = True              # add the Dice loss: helps when objects are few and small
-focal_loss: bool = True             # focal loss in place of cross entropy: hard pixels count more
-cls_weights: Literal["auto"] | tuple[float, ...] | None = None  # one a class; "auto": from the training masks; None: 1
+dice_loss: bool = True              # add the Dice loss; it helps when objects are few and small
+focal_loss: bool = True             # focal loss instead of cross entropy: hard pixels count more
+cls_weights: Literal["auto"] | tuple[float, ...] | None = None  # one per class; "auto": from training masks; None: 1
 # ---- Evaluating and saving ----
-min_confidence: float = 0.89        # for predictions: objects whose mean probability is lower are left out; 0: none
-eval_flag: bool = True              # measure mIoU on the validation sheets; without it no best_epoch_weights.pth
-eval_period: int = 5                # epochs from one evaluation to the next; the last epoch has one too
-patience: int = 0                   # stop after so many evaluations without a better mIoU; 0: never
-save_period: int = 5                # epochs from one numbered checkpoint to the next; 0: none
+min_confidence: float = 0.89        # for prediction: objects with a lower mean probability are dropped; 0: none are
+eval_flag: bool = True              # measure mIoU on the validation sheets; False: no best_epoch_weights.pth
+eval_period: int = 5                # epochs between evaluations; the last epoch is always evaluated
+patience: int = 0                   # stop after this many evaluations without a better mIoU; 0: never
+save_period: int = 5                # epochs between numbered checkpoints; 0: none
 save_dir: str = "logs"              # checkpoints, and a folder loss_<date> with the logs of each run
-overlays: int = 4                   # validation sheets drawn in TensorBoard at each evaluation
+overlays: int = 4                   # validation sheets shown in TensorBoard at each evaluation
 # ---- nothing below this line needs editing ----
 
 
 def main(settings: config.Settings) -> int:
-    """Runs the training; 0 at the end. Raises UserError when settings or data do not fit or memory runs out."""
+    """The exit status 0, after training. Raises UserError for bad settings or data, or too little memory."""
     with processes(settings.distributed, settings.device) as procs:
         try:
             train(settings, procs)
@@ -120,7 +122,7 @@ def main(settings: config.Settings) -> int:
 
 
 def train(s: config.Settings, procs: Processes) -> None:
-    """Trains as the settings say; what it leaves is described at the top of this file."""
+    """Trains as the settings say. The top of this file lists the files that it writes."""
     check_settings(s, procs)
     data = VocDataset(s.dataset_path, s.dataset)
     (train_files, parts), val_files = training_files(s, data), list(dict.fromkeys(data.files("val")))
@@ -130,6 +132,10 @@ def train(s: config.Settings, procs: Processes) -> None:
         [sheet_box(s.input_shape, s.augment_scale)] * len(train_files) + [predict_shape] * len(val_files),
         SheetCache(s.cache_dir, s.cache_gb, procs.world_size), len(train_files) * procs.rank // procs.world_size,
     )
+    warnings = require_teachable(pixels[:len(train_files)], pixels[len(train_files):], s.name_classes)
+    if procs.is_main:
+        for warning in [*warnings, *data.list_faults(), *data.mask_faults()]:
+            warn(warning)
     train_set = SheetDataset(
         train_files, s.input_shape, s.seed, s.augment_scale,
         paste=s.paste, object_gap=s.object_gap, degraded=s.degraded, turned=s.turned,
@@ -147,7 +153,7 @@ def train(s: config.Settings, procs: Processes) -> None:
     average = make_average(model, s.ema, checkpoint and checkpoint.model)
     updates = Updates(model, optimizer, precision.scaler(), s.accumulate, average)
     first_epoch, past = s.init_epoch, {}
-    procs.wait()  # until all have read their start weights, which may be those that keep_previous renames
+    procs.wait()  # all processes must have read their start weights before keep_previous may rename that file
     if checkpoint:
         first_epoch, past = checkpoint.epoch, checkpoint.training
         updates.load_state_dict(past)
@@ -167,13 +173,13 @@ def train(s: config.Settings, procs: Processes) -> None:
     load = partial(make_loader, num_workers=s.num_workers, procs=procs)
     val_loader = load(val_set, s.unfreeze_batch_size)
     for epoch in range(first_epoch, s.unfreeze_epoch):
-        seed_everything(epoch_seed(s, epoch, procs))  # not where the last epoch left off: a resumed run is alike
+        seed_everything(epoch_seed(s, epoch, procs))  # so a resumed run repeats an uninterrupted one
         if epoch == first_epoch or is_frozen(s, epoch) != is_frozen(s, epoch - 1):
             model.freeze_backbone(is_frozen(s, epoch))
             train_loader = load(train_set, batch_size(s, epoch))
             replica = procs.wrap(model)
             if s.compile_model:
-                replica = torch.compile(replica)  # `model` stays as it is, and with it the names of its weights
+                replica = torch.compile(replica)  # `model` itself keeps the names of its weights
         lr = updates.set_lr(learning_rate(s, epoch))
         evaluates = s.eval_flag and ((epoch + 1) % s.eval_period == 0 or epoch + 1 == s.unfreeze_epoch)
         title = f"Epoch {epoch + 1}/{s.unfreeze_epoch}"

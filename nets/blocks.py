@@ -1,4 +1,4 @@
-"""What the networks have in common: layers, upsampling, freezing, and BatchNorms folded for prediction."""
+"""Parts that all networks share: layers, upsampling, freezing, and folding BatchNorms for prediction."""
 
 from __future__ import annotations
 
@@ -11,41 +11,49 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def conv_bn_relu(in_channels: int, out_channels: int, kernel: int, dilation: int = 1) -> list[nn.Module]:
-    """Convolution with bias that keeps the size, BatchNorm, ReLU."""
+    """The layers of a block: a convolution that keeps the size, with bias, then BatchNorm, then ReLU.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel: side of the square kernel, an odd number.
+        dilation: distance between the values that the kernel meets.
+    """
     padding = dilation * (kernel // 2)
     conv = nn.Conv2d(in_channels, out_channels, kernel, padding=padding, dilation=dilation)
     return [conv, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True)]
 
 
 class SingleValueBatchNorm2d(nn.BatchNorm2d):
-    """BatchNorm that uses its running statistics in training, too, where each channel holds one value only.
+    """BatchNorm that, in training, uses its running statistics when a channel holds only one value.
 
-    PyTorch raises there, as one value has no variance. It happens after global pooling of a batch of one sample.
+    PyTorch raises an error in this case, because one value has no variance. It happens after global pooling of a batch
+    of one sample.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """The same shape as x (N, C, H, W); running statistics stay as they are for N = H = W = 1."""
+        """The normalised x, (N, C, H, W). The running statistics do not change when N = H = W = 1."""
         if self.training and x.numel() == x.shape[1]:
             return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
         return super().forward(x)
 
 
 def upsample(x: Tensor, like: Tensor, stride: int, exact: bool = False) -> Tensor:
-    """x (N, C, h, w), resized bilinearly to the height and width of `like`: (N, C, H, W), in the format of x.
+    """x resized bilinearly to the height and width of `like`: (N, C, H, W), with the dtype of x.
 
-    Autocast would make the result float32 on a CPU, for the same values in the end.
+    Autocast is off here. On a CPU it would make the result float32, which changes nothing in the end.
 
     Args:
-        x: float features or logits.
-        like: a tensor of the height and width that are wanted.
-        stride: how many pixels of `like` one value of x stands for.
-        exact: True puts x[i] on pixel i * stride, the middle of what it was computed from, and repeats the edge beyond
-            the last. False aligns the corners: the same for sizes n * stride + 1 (513 in DeepLab's code), while other
-            sheets are stretched by up to `stride` - 1 pixels from the top left to the bottom right.
+        x: float features or logits, (N, C, h, w).
+        like: a tensor whose height and width the result gets.
+        stride: how many pixels of `like`, along each axis, one value of x stands for.
+        exact: True puts x[i] on pixel i * stride, the middle of the pixels it was computed from, and repeats the last
+            value at the far edge. False aligns the corners. Both give the same for sizes n * stride + 1 (513 in
+            DeepLab's code). For other sizes False stretches the result by up to `stride` - 1 pixels.
     """
     size = like.shape[-2:]
     if exact:
-        x = torch.cat((x, x[..., -1:, :]), dim=-2)  # torch.compile fails on F.pad's "replicate", channels last
+        x = torch.cat((x, x[..., -1:, :]), dim=-2)  # not F.pad: torch.compile fails on its "replicate", channels last
         x = torch.cat((x, x[..., -1:]), dim=-1)
         size = (x.shape[-2] - 1) * stride + 1, (x.shape[-1] - 1) * stride + 1
     with torch.autocast(x.device.type, enabled=False):
@@ -54,9 +62,9 @@ def upsample(x: Tensor, like: Tensor, stride: int, exact: bool = False) -> Tenso
 
 
 class SegmentationNetwork(nn.Module):
-    """A network with a `backbone` that can be frozen; `forward` gives logits, float (N, C, H, W), of any H and W.
+    """A network with a `backbone` that can be frozen. `forward` returns logits, float (N, C, H, W), for any H and W.
 
-    `options` are those that `build_model` in nets/models.py was given.
+    `options` holds the options that `build_model` in nets/models.py was called with.
     """
 
     backbone: nn.Module
@@ -67,25 +75,25 @@ class SegmentationNetwork(nn.Module):
         self.backbone_frozen = self.batchnorm_frozen = False
 
     def freeze_backbone(self, frozen: bool) -> None:
-        """Freezes the backbone whole, weights and BatchNorm statistics, or (False) lets it learn again.
+        """Freezes the whole backbone, weights and BatchNorm statistics (True), or lets it learn again (False).
 
-        A frozen backbone keeps no activations for the backward pass: nothing in it asks for a gradient.
+        A frozen backbone saves memory: it needs no gradients, so it keeps no activations for the backward pass.
         """
         self.backbone_frozen = frozen
         self.backbone.requires_grad_(not frozen)
         self.train(self.training)
 
     def freeze_batchnorm(self, frozen: bool) -> None:
-        """Makes BatchNorm use its running statistics in training, too, and keep them, or (False) those of each batch.
+        """Makes BatchNorm keep and use its running statistics in training (True), or each batch's own (False).
 
-        Its scale and shift go on learning. Those of a few samples are poor statistics, most of all after the image
-        pooling, which leaves one value a sample: Chen et al. 2017, arXiv 1706.05587, section 4.1.
+        Its scale and shift still learn. Statistics of a few samples are poor, above all after image pooling, which
+        leaves one value per sample: Chen et al. 2017, arXiv 1706.05587, section 4.1.
         """
         self.batchnorm_frozen = frozen
         self.train(self.training)
 
     def train(self, mode: bool = True) -> SegmentationNetwork:
-        """The model itself in training (or evaluation) mode; what is frozen stays in evaluation mode."""
+        """The model itself, in training or evaluation mode. Frozen parts stay in evaluation mode."""
         super().train(mode)
         if self.backbone_frozen:
             self.backbone.eval()
@@ -97,10 +105,10 @@ class SegmentationNetwork(nn.Module):
 
 
 def fold_batchnorm(model: nn.Module) -> nn.Module:
-    """`model` itself, in evaluation mode, with each BatchNorm that follows a convolution folded into its weights.
+    """`model` itself, in evaluation mode, with BatchNorms folded into the convolutions before them.
 
-    Done inside `nn.Sequential`, where what follows is plain to see. The same function up to rounding, for prediction
-    only: such a network can no longer be trained or given a checkpoint's weights.
+    Only pairs inside an `nn.Sequential` are folded, because there the order of the layers is known. The result is the
+    same up to rounding. It is for prediction only: the network can no longer be trained or load a checkpoint.
     """
     model.eval()
     for parent in list(model.modules()):

@@ -1,7 +1,8 @@
-"""What makes a network fast on a CPU: layers that compute the same in less time.
+"""Layers that compute the same as PyTorch's, in less time on a CPU.
 
-`for_cpu` gives such layers another forward pass in place. Parameters, their names and the results stay what they are
-(up to rounding; dropout draws other numbers), so a network may be trained, saved and loaded with it or without.
+`for_cpu` gives the layers of a network another forward pass, in place. Parameters and their names do not change.
+Results do not change either, apart from rounding and dropout's random numbers. So a network can be trained, saved and
+loaded with or without it.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from torchvision.models.mobilenetv2 import InvertedResidual
 
 from nets.winograd import WinogradConv2d, is_recorded
 
-WIDE = 128  # channels from which on Winograd's convolution is faster
-EARLY = 144  # channels up to which a block's features are so large, being the first ones, that bands of them pay
-BAND = 6 << 20  # bytes of the largest tensor within a band: it stays in the processor's cache
+WIDE = 128  # from this number of channels, Winograd's convolution is faster
+EARLY = 144  # up to this number of channels, bands pay: these are the first blocks, with the largest features
+BAND = 6 << 20  # bytes of the largest tensor in a band: small enough to stay in the processor's cache
 
 
 def for_cpu(model: nn.Module) -> nn.Module:
-    """`model` itself, for training and prediction on a CPU; on other devices it computes as before."""
+    """`model` itself, made faster for training and prediction on a CPU. Other devices compute as before."""
     for module in model.modules():
         kind = type(module)
         if kind is nn.Dropout:
-            module.__class__ = CheapDropout  # as PyTorch's own parametrizations do
+            module.__class__ = CheapDropout  # PyTorch's own parametrizations change the class too
         elif kind is InvertedResidual and module.conv[-2].in_channels <= EARLY:
             module.__class__ = BandedResidual
         elif kind is nn.Conv2d and module.kernel_size == (3, 3) and module.stride == (1, 1):
@@ -37,15 +38,15 @@ def for_cpu(model: nn.Module) -> nn.Module:
 
 
 class CheapDropout(nn.Dropout):
-    """Dropout that costs little on a CPU, where PyTorch draws one number after the other for each value.
+    """Dropout that is fast on a CPU, where PyTorch samples one random number for each value.
 
-    In training there, 64 random bits serve four values: each is kept where 16 of them, as a number, are below a limit
-    (the probability is right to 1 / 65536, and what is kept is scaled by it exactly). A training step of 4 x 512 x 512
-    took 1.37 s on two cores with PyTorch's dropout, and takes 1.13 s.
+    Here 64 random bits serve four values in training. A value is kept when its 16 bits, read as a number, are below a
+    limit. The probability is right to 1 / 65536, and the values that are kept are scaled by exactly this probability.
+    With it, a training step of 4 x 512 x 512 takes 1.13 s on two cores instead of 1.37 s.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """The same shape as x, floats that lie densely in memory."""
+        """x with some values set to 0, in the same shape; x: floats that are dense in memory."""
         kept = round((1 - self.p) * 65536)
         if not self.training or x.device.type != "cpu" or not kept:
             return super().forward(x)
@@ -55,14 +56,15 @@ class CheapDropout(nn.Dropout):
 
 
 class AtrousDepthwise(nn.Conv2d):
-    """A dilated 3x3 depthwise convolution that keeps the size and is quick to train on a CPU.
+    """A dilated 3x3 depthwise convolution that keeps the size and trains fast on a CPU.
 
-    PyTorch's gradient of it is slow there (223 ms against 15 ms, 8 x 960 x 28 x 22 on two AVX2 cores). So for training
-    every `dilation`-th row and column make images of their own, which a plain convolution filters: the same sums.
+    PyTorch's gradient is slow there: 223 ms against 15 ms here, for 8 x 960 x 28 x 22 on two AVX2 cores. So training
+    splits the input into images of every `dilation`-th row and column, and filters them with a plain convolution. The
+    sums are the same.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """The same shape as x (N, C, H, W)."""
+        """The filtered x, (N, C, H, W)."""
         if x.device.type != "cpu" or not torch.is_grad_enabled():
             return super().forward(x)
         (count, channels, height, width), step = x.shape, self.dilation[0]
@@ -77,14 +79,14 @@ class AtrousDepthwise(nn.Conv2d):
 
 
 class BandedResidual(InvertedResidual):
-    """MobileNetV2's block, worked out in bands of rows: it has several times more channels inside than outside.
+    """MobileNetV2's block, computed in bands of rows, because it has several times more channels inside than outside.
 
-    For prediction only: training keeps what is inside for the backward pass anyway. At 1024 x 688 the largest tensor
-    has 6 MB, not 68.
+    This is for prediction only: training has to keep the inner features for the backward pass. At 1024 x 688 the
+    largest tensor then takes 6 MB instead of 68 MB.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, out_channels, H / stride, W / stride), sizes rounded up, from x (N, in_channels, H, W)."""
+        """Features (N, out_channels, H / stride, W / stride), sizes rounded up, from x (N, in_channels, H, W)."""
         count, _, height, width = x.shape
         stride = self.conv[-3][0].stride[0]
         rows = BAND // (x.element_size() * self.conv[-2].in_channels * count * width * stride)  # of the result
@@ -93,7 +95,7 @@ class BandedResidual(InvertedResidual):
             return super().forward(x)
         bands = []
         for top in range(0, -(-height // stride), rows):
-            first = max(top - 1, 0)  # one row more above and below: what the 3x3 convolution needs to see
+            first = max(top - 1, 0)  # the 3x3 convolution needs one more row above and below
             band = super().forward(x[:, :, first * stride:(top + rows + 1) * stride])
             bands.append(band[:, :, top - first:top - first + rows])
         return torch.cat(bands, dim=2)

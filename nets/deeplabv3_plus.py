@@ -1,8 +1,10 @@
 """DeepLabv3+: Chen et al. 2018, arXiv 1802.02611.
 
 Module names and arithmetic are those of the community's PyTorch checkpoints (see `nets/community.py`). They deviate
-from the paper in these points: convolutions before BatchNorm have a bias, bilinear upsampling aligns the corners
-(unless `exact_upsampling`), the decoder's 3x3 convolutions are plain (the paper's best are separable) and have dropout.
+from the paper as follows:
+- Convolutions before BatchNorm have a bias.
+- Bilinear upsampling aligns the corners, unless `exact_upsampling` is True.
+- The decoder's 3x3 convolutions are plain (the paper's best are separable) and are followed by dropout.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from nets.blocks import SegmentationNetwork, SingleValueBatchNorm2d, conv_bn_rel
 
 
 class ASPP(nn.Module):
-    """Atrous spatial pyramid pooling: 1x1, three dilated 3x3 and image pooling, joined by a 1x1 convolution."""
+    """Atrous spatial pyramid pooling: a 1x1, three dilated 3x3 and image pooling, joined by a 1x1 convolution."""
 
     def __init__(self, in_channels: int, out_channels: int = 256, rate: int = 1) -> None:
         super().__init__()
@@ -28,7 +30,7 @@ class ASPP(nn.Module):
         self.conv_cat = nn.Sequential(*conv_bn_relu(5 * out_channels, out_channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, out_channels, H, W) from (N, in_channels, H, W)."""
+        """Features (N, out_channels, H, W) from x (N, in_channels, H, W)."""
         branches = [self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)]
         pooled = x.mean(dim=(2, 3), keepdim=True)
         pooled = F.relu(self.branch5_bn(self.branch5_conv(pooled)))
@@ -39,14 +41,14 @@ class ASPP(nn.Module):
 class DeepLab(SegmentationNetwork):
     """DeepLabv3+ for `num_classes` classes on a backbone of output stride 8 (finer, more memory) or 16.
 
-    It takes two of the backbone's features: the finest of stride 4, and the last ones.
+    It uses two of the backbone's features: the one with stride 4 and the last one.
 
     Args:
-        num_classes: the background is one of them.
-        backbone: see `nets/models.py` for what it has to have.
-        decoder: False skips the decoder and classifies the ASPP's features, which is DeepLabv3 (Chen et al. 2017,
-            arXiv 1706.05587): a sixth of the arithmetic, and coarser edges. The decoder's weights stay as they are.
-        exact_upsampling: True puts upsampled features where they belong; False is what the community's networks do.
+        num_classes: number of classes, background included.
+        backbone: a module as described in `nets/models.py`.
+        decoder: False skips the decoder and classifies the ASPP's features. This is DeepLabv3 (Chen et al. 2017, arXiv
+            1706.05587): a sixth of the arithmetic, and coarser edges. The decoder's weights do not change.
+        exact_upsampling: True places upsampled features exactly; False does as the community's networks do.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class DeepLab(SegmentationNetwork):
         self.cat_conv.requires_grad_(decoder)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits, float (N, num_classes, H, W), of x, float (N, 3, H, W) RGB in [0, 1]; any H and W."""
+        """Logits, float (N, num_classes, H, W), for x, float (N, 3, H, W) RGB in [0, 1]. Any H and W will do."""
         low_level, high_level = self.pick(self.backbone(x))
         features, stride = self.aspp(high_level), self.output_stride
         if self.decoder:
@@ -78,5 +80,5 @@ class DeepLab(SegmentationNetwork):
         return upsample(self.cls_conv(features).float(), x, stride, self.exact_upsampling)
 
     def pick(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """The low-level features, of stride 4, and the high-level ones, of the output stride."""
+        """The low-level features (stride 4) and the high-level features (output stride)."""
         return features[self.low_level], features[-1]

@@ -1,7 +1,7 @@
 """MobileNetV2 as encoder: Sandler et al. 2018, arXiv 1801.04381.
 
-It is `torchvision.models.mobilenet_v2` (width 1.0) without the last 1x1 convolution and the classifier. Deviation from the paper: the last strides are replaced by dilation, as DeepLab does (Chen et al.
-2017, arXiv 1706.05587).
+It is `torchvision.models.mobilenet_v2` (width 1.0) without the last 1x1 convolution and the classifier. Deviation from
+the paper: dilation replaces the last strides, as in DeepLab (Chen et al. 2017, arXiv 1706.05587).
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import MobileNet_V2_Weights, mobilenet_v2
 
-LEVELS = (1, 3, 6, 13, 17)  # the last layers before each stride of 2 (and the very last): they make the features
+LEVELS = (1, 3, 6, 13, 17)  # layers that give the features: the one before each stride of 2, and the last
 WEIGHTS = MobileNet_V2_Weights.IMAGENET1K_V1
-# Within autocast the first layers are computed in the format of the input: of all, they are where bfloat16 rounds most
-# of the result away, and gain least. Masks of 47 real sheets at 1024 x 1024, compared with float32: with 7 layers so,
-# 99.981% of the pixels have the same class, on the worst sheet 99.90%, and the mIoU differs by 1e-4; with 11, 99.990%,
-# 99.94% and 5e-5, for 7% more time of the network, which training does without; with 14, 99.993%, 99.97% and 1e-6, for
-# 15% and more memory.
+# How many of the first layers autocast leaves in float32. These layers lose most accuracy in bfloat16 and save least
+# time. Chosen on masks of 47 real sheets at 1024 x 1024, compared with float32 everywhere:
+#   7 layers: 99.981% of the pixels have the same class (worst sheet 99.90%); the mIoU differs by 1e-4.
+#  11 layers: 99.990% (99.94%), 5e-5; the network takes 7% more time, so training keeps to 7.
+#  14 layers: 99.993% (99.97%), 1e-6; 15% more time, and more memory.
 PRECISE, PRECISE_IN_TRAINING = 11, 7
 
 
 class MobileNetV2(nn.Module):
-    """Encoder: see `forward`. `features` holds the first convolution and the 17 blocks under torchvision's names.
+    """An encoder; `forward` describes its features.
 
-    Strides of 2 become 1 once their product is `downsample_factor`. Each one replaced doubles the dilation of the 3x3
-    convolutions after it (not its own), so every filter tap still meets the values it was trained on, more densely.
+    `features` holds the first convolution and the 17 blocks under torchvision's names. When the product of the strides
+    has reached `downsample_factor`, every further stride of 2 becomes 1. Each of these doubles the dilation of the 3x3
+    convolutions after it, but not its own. So each weight still meets the values it was trained on, more densely.
     """
 
     channels = (16, 24, 32, 96, 320)
@@ -46,7 +47,7 @@ class MobileNetV2(nn.Module):
                     conv.stride = (1, 1)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """The features of x, float (N, 3, H, W) RGB in [0, 1]; sizes that the strides do not divide are rounded up.
+        """The features of x, float (N, 3, H, W) RGB in [0, 1]. Sizes are rounded up.
 
         | Number | Channels | Stride, downsample_factor 16 | 8 |
         |--:|--:|--:|--:|
@@ -66,9 +67,9 @@ class MobileNetV2(nn.Module):
 
 
 def mobilenetv2(pretrained: bool = False, downsample_factor: int = 16) -> MobileNetV2:
-    """The encoder, for input in [0, 1]; `pretrained` loads torchvision's ImageNet weights (downloaded once).
+    """The encoder, for input in [0, 1]. `pretrained` loads torchvision's ImageNet weights, downloaded once.
 
-    Raises ConnectionError when they cannot be had.
+    Raises ConnectionError when they cannot be downloaded.
     """
     model = MobileNetV2(downsample_factor)
     if pretrained:
@@ -79,8 +80,8 @@ def mobilenetv2(pretrained: bool = False, downsample_factor: int = 16) -> Mobile
 def imagenet_features() -> dict[str, Tensor]:
     """torchvision's ImageNet weights of features 0 to 17 (keys without `features.`), for RGB in [0, 1].
 
-    They were trained on (x - mean) / std, which `fold_normalisation` puts into the first layer.
-    Raises ConnectionError when they cannot be downloaded (or, on the way, were damaged).
+    They were trained on (x - mean) / std. `fold_normalisation` puts this into the first layer.
+    Raises ConnectionError when they cannot be downloaded, or the download is damaged.
     """
     try:
         state = WEIGHTS.get_state_dict(map_location="cpu", check_hash=True)
@@ -98,11 +99,12 @@ def imagenet_features() -> dict[str, Tensor]:
 
 
 def fold_normalisation(features: dict[str, Tensor], mean: list[float], std: list[float]) -> dict[str, Tensor]:
-    """`features` (0.0: a 3x3 convolution without bias, 0.1: its BatchNorm) made for x instead of (x - mean) / std.
+    """`features` changed to take x instead of (x - mean) / std; layer 0.0 is a convolution, 0.1 its BatchNorm.
 
-    W * ((x - mean) / std) = (W / std) * x - sum(W * mean / std): the first term rescales the filters, the second is a
-    constant of each filter and moves to BatchNorm's running mean. Exact wherever the filter lies inside the image; at
-    the border the zero padding now stands for black where it stood for the mean colour. `mean`, `std`: RGB in [0, 1].
+    W * ((x - mean) / std) = (W / std) * x - sum(W * mean / std). The first term rescales the filters. The second is
+    one constant per filter and moves to BatchNorm's running mean. The result is exact where a filter lies in the image.
+    At the border the zero padding now stands for black; before, it stood for the mean colour. `mean` and `std` are RGB
+    in [0, 1], and the convolution is 3x3 without bias.
     """
     scaled = features["0.0.weight"] / torch.tensor(std).view(1, 3, 1, 1)
     constant = (scaled * torch.tensor(mean).view(1, 3, 1, 1)).sum(dim=(1, 2, 3))

@@ -1,20 +1,20 @@
-"""The one table of networks and backbones, and how a network is built from it.
+"""The one table of networks and backbones, and the function that builds a network from it.
 
-**A backbone** is a function of (pretrained, downsample_factor) that gives a module with
+**A backbone** is a function of (pretrained, downsample_factor) that returns a module with
 
 * `forward(x)`: a list of features, finest first, of x, float (N, 3, H, W) RGB in [0, 1]. Feature k is float
   (N, channels[k], H / strides[k], W / strides[k]), sizes rounded up;
-* `channels`, `strides`: a tuple of int each. There is one feature of every stride that the backbone has, up to
-  `downsample_factor`; deeper ones keep that stride. The docstring of its `forward` has the table.
+* `channels`, `strides`: two tuples of int. The backbone has one feature for each of its strides up to
+  `downsample_factor`; deeper features keep that stride. The docstring of its `forward` has the table.
 
 | Backbone | Channels | Strides, downsample_factor 16 | 8 |
 |:--|:--|:--|:--|
 | mobilenet | 16, 24, 32, 96, 320 | 2, 4, 8, 16, 16 | 2, 4, 8, 8, 8 |
 | xception | 128, 256, 728, 2048 | 2, 4, 8, 16 | 2, 4, 8, 8 |
 
-It raises ConnectionError when `pretrained` weights cannot be fetched, ValueError when there are none.
+It raises ConnectionError when `pretrained` weights cannot be downloaded, and ValueError when there are none.
 
-**A network** is a `SegmentationNetwork`, built from (num_classes, backbone, options of its own).
+**A network** is a `SegmentationNetwork`, built from (num_classes, backbone, its own options).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from nets.xception import xception
 BACKBONES: Mapping[str, Callable[[bool, int], nn.Module]] = {"mobilenet": mobilenetv2, "xception": xception}
 NETWORKS: Mapping[str, Callable[..., SegmentationNetwork]] = {"deeplabv3_plus": DeepLab}
 DOWNSAMPLE_FACTORS: tuple[int, ...] = (8, 16)
-# The choices as types, for the constants of the scripts.
+# The same choices as types, for the constants of the scripts.
 BackboneName = Literal[tuple(BACKBONES)]
 ModelName = Literal[tuple(NETWORKS)]
 DownsampleFactor = Literal[DOWNSAMPLE_FACTORS]
@@ -51,15 +51,16 @@ def build_model(
     """A network with fresh weights, on the CPU, in training mode.
 
     Args:
-        model_name, backbone: names in NETWORKS and BACKBONES.
-        num_classes: the background is one of them.
+        model_name: a name in NETWORKS.
+        num_classes: number of classes, background included.
+        backbone: a name in BACKBONES.
         downsample_factor: largest stride of the features, one of DOWNSAMPLE_FACTORS.
-        pretrained: start the backbone from ImageNet weights, which are downloaded.
-        options: what else the network takes: `decoder` and `exact_upsampling` of DeepLab.
+        pretrained: download ImageNet weights for the backbone.
+        options: the network's own options, such as `decoder` and `exact_upsampling` of DeepLab.
 
     Raises:
-        ValueError: a name, downsample_factor or option that there is none of, or no weights for `pretrained`.
-        ConnectionError: these weights cannot be fetched.
+        ValueError: a name, downsample_factor or option is unknown, or the backbone has no weights for `pretrained`.
+        ConnectionError: these weights cannot be downloaded.
     """
     for name, value, known in (
         ("model_name", model_name, NETWORKS), ("backbone", backbone, BACKBONES),

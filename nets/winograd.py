@@ -1,7 +1,8 @@
-"""3x3 convolutions with a quarter of the multiplications, in float32 on a CPU: Winograd's F(4x4, 3x3).
+"""3x3 convolutions with a quarter of the multiplications, for float32 on a CPU: Winograd's F(4x4, 3x3).
 
-Lavin & Gray 2016, "Fast algorithms for convolutional neural networks", arXiv 1509.09308, section 4.3 (matrices: their
-reference code, interpolation points 0, 1, -1, 2, -2 and infinity). PyTorch's own convolutions on a CPU do not use it.
+Lavin & Gray 2016, "Fast algorithms for convolutional neural networks", arXiv 1509.09308, section 4.3. The matrices are
+those of their reference code, with interpolation points 0, 1, -1, 2, -2 and infinity. PyTorch does not use this method
+on a CPU.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 TILE = 4  # output pixels along each side of a tile; it takes TILE + 2 input pixels
-POINTS = (TILE + 2) ** 2  # products that stand for a tile
-TOGETHER = 96  # tiles at a time, about: what is made of them in between stays in the processor's cache
+POINTS = (TILE + 2) ** 2  # products per tile
+TOGETHER = 96  # tiles computed at a time: their intermediate results then stay in the processor's cache
 
 INPUT = torch.tensor([
     [4.0, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
@@ -26,20 +27,20 @@ KERNEL = torch.tensor([
     [1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6], [0, 0, 1],
 ])
 OUTPUT = torch.tensor([[1.0, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
-# The same for both axes at once, of flattened tiles: (POINTS, POINTS), (POINTS, 9) and (TILE**2, POINTS).
+# The same for both axes at once, applied to flattened tiles: (POINTS, POINTS), (POINTS, 9) and (TILE**2, POINTS).
 INPUT, KERNEL, OUTPUT = (torch.kron(matrix, matrix) for matrix in (INPUT, KERNEL, OUTPUT))
 
 
 class WinogradConv2d(nn.Conv2d):
-    """A 3x3 convolution of stride 1 with a padding of 1, for many channels (from some 128 on it is faster).
+    """A 3x3 convolution with stride 1 and padding 1. It is faster than PyTorch's from about 128 channels.
 
-    Winograd's for float32 in the channels-last format on a CPU: the same up to rounding (some 1e-5 of the largest
-    value), gradients, too. Else PyTorch's, also while the network is traced, compiled or exported, which would fix the
-    number of tiles.
+    It uses Winograd's method for float32, channels-last input on a CPU. Results and gradients are the same up to
+    rounding, about 1e-5 of the largest value. In all other cases it is PyTorch's own. So it is while the network is
+    traced, compiled or exported, because that would fix the number of tiles.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, out_channels, H, W) from x (N, in_channels, H, W)."""
+        """The result (N, out_channels, H, W) for x (N, in_channels, H, W)."""
         plain = (
             x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu")
             or not x.is_contiguous(memory_format=torch.channels_last) or is_recorded()
@@ -48,16 +49,25 @@ class WinogradConv2d(nn.Conv2d):
 
 
 class _Convolution(torch.autograd.Function):
-    """The convolution of x (N, in, H, W) with weight (out, in, 3, 3), bias (out,), if there is one, added."""
+    """Winograd's convolution and its gradients, for x (N, in, H, W), weight (out, in, 3, 3) and bias (out,) or None."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The result, (N, out, H, W).
+
+        Args:
+            ctx: keeps what `backward` needs.
+            x: (N, in, H, W).
+            weight: (out, in, 3, 3).
+            bias: (out,). None: no bias.
+        """
         ctx.save_for_backward(x, weight)
         return _convolve(x, weight, x.new_zeros(()) if bias is None else bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """The gradients of x, weight and bias from that of the result, (N, out, H, W); None where none is needed."""
         x, weight = ctx.saved_tensors
         of_x, of_weight, of_bias = ctx.needs_input_grad
         return (
@@ -68,13 +78,13 @@ class _Convolution(torch.autograd.Function):
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """x (N, in, H, W) convolved with weight (out, in, 3, 3), `bias` (out,) or () added: (N, out, H, W), channels last."""
+    """x (N, in, H, W) convolved with weight (out, in, 3, 3) plus bias, (out,) or (): (N, out, H, W), channels last."""
     (outputs, channels), (height, width) = weight.shape[:2], x.shape[2:]
     kernels = KERNEL.mm(weight.permute(2, 3, 1, 0).reshape(9, -1)).view(POINTS, channels, outputs)
-    rows, across = _band(width)
+    rows, across = _band_size(width)
     result = x.new_empty(len(x), height, width, outputs)
     for image, output in zip(x.permute(0, 2, 3, 1), result):
-        for tiles, band in zip(_tiles(image, 1), output.split(rows * TILE)):
+        for tiles, band in zip(_split_tiles(image, 1), output.split(rows * TILE)):
             products = INPUT.mm(tiles).view(POINTS, -1, channels).bmm(kernels)
             pixels = OUTPUT.mm(products.flatten(1)).view(TILE, TILE, rows, across, outputs).permute(2, 0, 3, 1, 4)
             pixels = pixels.reshape(rows * TILE, across * TILE, outputs)[:len(band), :width]
@@ -83,28 +93,28 @@ def _convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def _weight_gradient(x: Tensor, gradient: Tensor) -> Tensor:
-    """The gradient (out, in, 3, 3) of the weight, from x (N, in, H, W) and that of the result (N, out, H, W)."""
+    """The gradient of the weight, (out, in, 3, 3), from x (N, in, H, W) and the result's gradient (N, out, H, W)."""
     channels, outputs = x.shape[1], gradient.shape[1]
     sums = x.new_zeros(POINTS, channels, outputs)
     for image, errors in zip(x.permute(0, 2, 3, 1), gradient.permute(0, 2, 3, 1)):
-        for tiles, error_tiles in zip(_tiles(image, 1), _tiles(errors, 0)):
+        for tiles, error_tiles in zip(_split_tiles(image, 1), _split_tiles(errors, 0)):
             inputs = INPUT.mm(tiles).view(POINTS, -1, channels)
             sums.baddbmm_(inputs.transpose(1, 2), OUTPUT.T.mm(error_tiles).view(POINTS, -1, outputs))
     return KERNEL.T.mm(sums.view(POINTS, -1)).view(3, 3, channels, outputs).permute(3, 2, 0, 1)
 
 
-def _band(width: int) -> tuple[int, int]:
-    """Rows of tiles to take at a time, and tiles in each, for images `width` pixels wide."""
+def _band_size(width: int) -> tuple[int, int]:
+    """How many rows of tiles to compute at a time, and how many tiles a row has, for images `width` pixels wide."""
     across = -(-width // TILE)
     return max(1, TOGETHER // across), across
 
 
-def _tiles(image: Tensor, margin: int) -> Iterator[Tensor]:
-    """The tiles of `image` (H, W, C), a band of rows at a time: their pixels down, tiles and channels across.
+def _split_tiles(image: Tensor, margin: int) -> Iterator[Tensor]:
+    """Yields the tiles of `image` (H, W, C), one band of rows at a time, as (pixels of a tile, tiles * C).
 
-    They overlap by 2 * margin pixels; what lies outside the image is 0.
+    Tiles overlap by 2 * margin pixels. Pixels outside the image are 0.
     """
-    (height, width, channels), (rows, across) = image.shape, _band(image.shape[1])
+    (height, width, channels), (rows, across) = image.shape, _band_size(image.shape[1])
     side, step = TILE + 2 * margin, TILE * rows
     band = image.new_zeros(step + 2 * margin, across * TILE + 2 * margin, channels)
     row, column, channel = band.stride()
@@ -119,5 +129,5 @@ def _tiles(image: Tensor, margin: int) -> Iterator[Tensor]:
 
 
 def is_recorded() -> bool:
-    """Whether the network is being traced, compiled or exported: loops over its input would be recorded at one size."""
+    """Whether the network is being traced, compiled or exported, which would fix loops to one input size."""
     return torch.jit.is_tracing() or torch.compiler.is_compiling()

@@ -1,12 +1,12 @@
 """Modified aligned Xception as encoder: Chen et al. 2018 (DeepLabv3+), arXiv 1802.02611, figure 4.
 
-Module names and arithmetic are those of the community's PyTorch checkpoints, so their weights load as they are. They
-deviate from the paper and its TensorFlow code in these points:
+Module names and arithmetic are those of the community's PyTorch checkpoints, so their weights load unchanged. They
+deviate from the paper and its TensorFlow code as follows:
 - The identity shortcut of a block carries relu(x), not x.
-- A replaced stride dilates nothing when downsample_factor is 16; with 8, blocks 4 to 20 and conv3 to conv5 have
-  dilation 2.
-Our own deviation: BatchNorm momentum is PyTorch's 0.1 (TensorFlow's and the community's is 0.0003), because no
-ImageNet weights are to be had and with 0.0003 the statistics of a fresh network would need tens of thousands of steps.
+- With downsample_factor 16, the stride that is replaced adds no dilation. With 8, blocks 4 to 20 and conv3 to conv5
+  have dilation 2.
+Our own deviation: BatchNorm momentum is PyTorch's 0.1; TensorFlow and the community use 0.0003. No ImageNet weights are
+available, and with 0.0003 the statistics of a fresh network would need tens of thousands of steps.
 """
 
 from __future__ import annotations
@@ -16,9 +16,14 @@ from torch import Tensor, nn
 
 
 class SeparableConv2d(nn.Module):
-    """3x3 depthwise, then 1x1 pointwise convolution, each with BatchNorm.
+    """A 3x3 depthwise and a 1x1 pointwise convolution, each with BatchNorm.
 
-    ReLU comes once before both (`activate_first`, inside blocks) or after each (the three last layers).
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        stride: of the depthwise convolution.
+        dilation: of the depthwise convolution.
+        activate_first: True: one ReLU before both (inside blocks). False: a ReLU after each (the last three layers).
     """
 
     def __init__(
@@ -34,7 +39,7 @@ class SeparableConv2d(nn.Module):
         self.activate_first = activate_first
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, out_channels, H/stride, W/stride) from (N, in_channels, H, W)."""
+        """Features (N, out_channels, H/stride, W/stride) from x (N, in_channels, H, W)."""
         if self.activate_first:
             return self.bn2(self.pointwise(self.bn1(self.depthwise(F.relu(x)))))
         x = F.relu(self.bn1(self.depthwise(x)))
@@ -42,7 +47,15 @@ class SeparableConv2d(nn.Module):
 
 
 class Block(nn.Module):
-    """Three separable convolutions (the last one with the stride) plus a shortcut."""
+    """Three separable convolutions, the last one with the stride, plus a shortcut.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        stride: of the last convolution and the shortcut.
+        dilation: of all three convolutions.
+        grow_first: True: the first convolution changes the number of channels. False: the second does.
+    """
 
     def __init__(
         self, in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1, grow_first: bool = True
@@ -58,14 +71,14 @@ class Block(nn.Module):
         self.sepconv3 = SeparableConv2d(out_channels, out_channels, stride, dilation)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(output (N, out, H/stride, W/stride), what enters the last convolution (N, out, H, W)) of (N, in, H, W)."""
+        """The output (N, out, H/stride, W/stride), and the input of the last convolution (N, out, H, W)."""
         shortcut = F.relu(x) if self.skip is None else self.skipbn(self.skip(x))
         before_stride = self.sepconv2(self.sepconv1(x))
         return self.sepconv3(before_stride) + shortcut, before_stride
 
 
 class Xception(nn.Module):
-    """Encoder: see `forward`."""
+    """An encoder; `forward` describes its features."""
 
     channels = (128, 256, 728, 2048)
 
@@ -91,9 +104,9 @@ class Xception(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """The features of x, float (N, 3, H, W) RGB in [0, 1]; sizes that the strides do not divide are rounded up.
+        """The features of x, float (N, 3, H, W) RGB in [0, 1]. Sizes are rounded up.
 
-        The first three are those of blocks 1 to 3 before their strided convolutions.
+        The first three come from blocks 1 to 3, just before their strided convolutions.
 
         | Number | Channels | Stride, downsample_factor 16 | 8 |
         |--:|--:|--:|--:|
@@ -113,7 +126,7 @@ class Xception(nn.Module):
 
 
 def xception(pretrained: bool = False, downsample_factor: int = 16) -> Xception:
-    """The encoder, for input in [0, 1]. Raises ValueError for `pretrained`: nobody hosts such weights reliably."""
+    """The encoder, for input in [0, 1]. `pretrained` raises ValueError, because nobody hosts such weights reliably."""
     if pretrained:
         raise ValueError(
             'pretrained is True and backbone is "xception", for which no ImageNet weights can be downloaded: set '

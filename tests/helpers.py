@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 import sysconfig
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from torch import nn
 
@@ -62,9 +64,19 @@ def make_dataset(folder: Path, train: int = 4, val: int = 2, height: int = 96, w
     return folder
 
 
-def new_deeplab(num_classes: int = 5, backbone: str = "mobilenet", downsample_factor: int = 16, **options: bool) -> DeepLab:
+def new_deeplab(
+    num_classes: int = 5, backbone: str = "mobilenet", downsample_factor: int = 16, **options: bool,
+) -> DeepLab:
     """A DeepLabv3+ with fresh weights, as train.py has it on a CPU."""
     return for_cpu(build_model("deeplabv3_plus", num_classes, backbone, downsample_factor, **options))
+
+
+def dot(bias: float = 0.0) -> nn.Module:
+    """A network of one convolution."""
+    layer = nn.Conv2d(3, 2, 1)
+    nn.init.constant_(layer.weight, 0.1)
+    nn.init.constant_(layer.bias, bias)
+    return layer.eval()
 
 
 def checkpoint_of(model: SegmentationNetwork, input_shape: list[int], **changes: Any) -> Checkpoint:
@@ -87,6 +99,17 @@ def randomise(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
+def copy_weights(source: nn.Module, target: nn.Module) -> None:
+    """Gives `target` the tensors of `source` in their order, whatever their names."""
+    values = list(source.state_dict().values())
+    target.load_state_dict(dict(zip(target.state_dict(), values, strict=True)))
+
+
+def state(module: nn.Module) -> dict[str, torch.Tensor]:
+    """Copies of the parameters and buffers of `module`, name -> tensor."""
+    return {key: value.clone() for key, value in module.state_dict().items()}
+
+
 def train_settings(folder: Path, **changes: Any) -> config.Settings:
     """Settings of train.py for two short epochs on the data set `folder`, results in `folder`/logs."""
     return config.read(ROOT / "train.py", **{
@@ -95,6 +118,19 @@ def train_settings(folder: Path, **changes: Any) -> config.Settings:
         "freeze_batch_size": 2, "unfreeze_batch_size": 2, "eval_period": 1, "save_period": 0,
         "save_dir": str(folder / "logs"), "cache_dir": str(folder / "cache"), **changes,
     })
+
+
+def numbers(folder: Path, name: str) -> list[float]:
+    """What the log `name` of the only run in `folder`/logs holds, an epoch a line."""
+    (log_dir,) = (folder / "logs").glob("loss_*")
+    return [float(line) for line in (log_dir / name).read_text().split()]
+
+
+def csv_rows(path: Path) -> list[list[str]]:
+    """The cells of a CSV file that begins with the mark by which Excel knows UTF-8."""
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        return list(csv.reader(file))
 
 
 def together(batcher: Batcher, work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:

@@ -1,7 +1,9 @@
 """The constants of a script: read, given for one run, refused."""
 
+import runpy
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Literal
 
 import pytest
@@ -40,9 +42,17 @@ def script(tmp_path):
     return path
 
 
-def run(script, *arguments):
-    code = f"import sys, runpy; sys.argv = {[str(script), *arguments]!r}; runpy.run_path({str(script)!r}, run_name='__main__')"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+@pytest.fixture
+def run(script, monkeypatch, capsys):
+    """Runs the script as `python script.py argument ...` does, in this process: another takes seconds to start."""
+    def run(*arguments: str) -> SimpleNamespace:
+        monkeypatch.setattr(sys, "argv", [str(script), *arguments])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(script), run_name="__main__")
+        out, err = capsys.readouterr()
+        return SimpleNamespace(returncode=end.value.code, stdout=out, stderr=err)
+
+    return run
 
 
 def test_defaults_in_the_scripts_order(script):
@@ -88,24 +98,26 @@ def test_parse_refuses(text, hint):
 def test_read_refuses_unknown_names_and_wrong_types(script):
     with pytest.raises(UserError, match="nonsense is not a constant of script.py.*backbone, input_shape"):
         config.read(script, nonsense=1)
-    with pytest.raises(UserError, match=r"input_shape is \(512, '512'\): it has to be \(a whole number, a whole number\)"):
+    sentence = r"input_shape is \(512, '512'\): it has to be \(a whole number, a whole number\)"
+    with pytest.raises(UserError, match=sentence):
         config.read(script, input_shape=(512, "512"))
 
 
-def test_command_line(script):
-    result = run(script, "--backbone=xception", "--input-shape=64,48", "--label=x=y")
+def test_command_line(run):
+    result = run("--backbone=xception", "--input-shape=64,48", "--label=x=y")
     assert result.returncode == 3  # what main returned
     assert "'backbone': 'xception', 'input_shape': (64, 48)" in result.stdout and "'label': 'x=y'" in result.stdout
 
 
 @pytest.mark.parametrize(("argument", "sentence"), [
-    ("--nonsense=1", "--nonsense=1 is not a constant of script.py: give --name=value with one of backbone, input_shape"),
+    ("--nonsense=1",
+     "--nonsense=1 is not a constant of script.py: give --name=value with one of backbone, input_shape"),
     ("fp16=true", "fp16=true is not a constant"),
     ("--fp16", "--fp16 needs a value: --fp16=True is the script's own."),
     ("--backbone=vgg", "--backbone=vgg: backbone has to be one of mobilenet, xception."),
 ])
-def test_command_line_refuses_with_a_sentence(script, argument, sentence):
-    result = run(script, argument)
+def test_command_line_refuses_with_a_sentence(run, argument, sentence):
+    result = run(argument)
     assert result.returncode == 2 and result.stdout == ""
     assert result.stderr.startswith(sentence) and "Traceback" not in result.stderr
 
@@ -118,27 +130,60 @@ def test_dictionaries_are_described(script, name, values):
         config.read(ROOT / f"{script}.py", **{name: "demo"})
 
 
-def test_help_prints_the_block(script):
-    result = run(script, "--help")
+def test_help_prints_the_block(run):
+    result = run("--help")
     assert result.returncode == 0
     block = SCRIPT[SCRIPT.index("# ---- Network"):SCRIPT.index("# ---- nothing")]
     assert block.strip() in result.stdout and "def main" not in result.stdout
 
 
-def test_errors_of_main_are_one_sentence(script):
-    script.write_text(SCRIPT.replace("    return 3", "    from utils.utils import UserError\n    raise UserError('Sad.')"))
-    result = run(script)
+def test_errors_of_main_are_one_sentence(script, run):
+    sad = "    from utils.utils import UserError\n    raise UserError('Sad.')"
+    script.write_text(SCRIPT.replace("    return 3", sad))
+    result = run()
     assert (result.returncode, result.stderr) == (1, "Sad.\n")
 
 
-def test_what_the_system_says_of_files_is_one_sentence(script):
+def test_what_the_system_says_of_files_is_one_sentence(script, run):
     script.write_text(SCRIPT.replace("    return 3", "    open('nowhere/a', 'w')"))
-    result = run(script)
+    result = run()
     assert result.returncode == 1 and result.stderr.count("\n") == 1
     assert "No such file or directory: 'nowhere/a': check the name, the permissions of the folder" in result.stderr
 
 
-def test_ctrl_c_ends_without_traceback(script):
+def test_ctrl_c_ends_without_traceback(script, run):
     script.write_text(SCRIPT.replace("    return 3", "    raise KeyboardInterrupt"))
-    result = run(script)
+    result = run()
     assert (result.returncode, result.stderr) == (130, "Stopped by Ctrl-C.\n")
+
+
+@pytest.mark.parametrize(("script_name", "changes", "sentence"), [
+    ("train.py", {"input_shape": (1_000_000, 512)}, r"input_shape is \(1000000, 512\): 1000000 is out of range, .* 16384"),
+    ("train.py", {"num_workers": 100_000}, "num_workers is 100000: 100000 is out of range, it has to be at most 256"),
+    ("predict.py", {"num_workers": 100_000}, "num_workers is 100000"),
+    ("train.py", {"unfreeze_epoch": 10**40}, "unfreeze_epoch is 1.*: .* is out of range"),
+    ("train.py", {"init_lr": float("nan")}, "init_lr is nan: it has to be a number or None"),
+    ("train.py", {"augment_scale": (0.5, float("inf"))}, "augment_scale is"),
+])
+def test_constants_that_no_machine_can_serve(script_name, changes, sentence):
+    with pytest.raises(UserError, match=sentence) as error:
+        config.read(ROOT / script_name, **changes)
+    assert error.value.exit_status == 2
+
+
+def test_debug_prints_the_traceback_too(script):
+    script.write_text(SCRIPT.replace("    return 3", "    from utils.utils import UserError\n    raise UserError('a.')"))
+    for arguments, lines in (((), 1), (("--debug=true",), 2)):
+        run = subprocess.run(
+            [sys.executable, str(script), *arguments], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)})
+        assert run.returncode == 1 and run.stderr.splitlines()[-1] == "a."
+        assert ("Traceback" in run.stderr) == (lines == 2)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+def test_sigterm_leaves_no_temporary_file(script, tmp_path):
+    body = ("    import os, signal\n    from utils.utils import atomic_path\n"
+            "    with atomic_path('result.txt'):\n        os.kill(os.getpid(), signal.SIGTERM)\n    return 3")
+    script.write_text(SCRIPT.replace("    return 3", body))
+    run = subprocess.run([sys.executable, str(script)], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)})
+    assert run.returncode == 143 and [path.name for path in tmp_path.iterdir()] == [script.name]

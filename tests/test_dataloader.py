@@ -26,11 +26,30 @@ def training_set(data, seed=3):
     return SheetDataset(data.files("train"), (64, 48), seed, augment_scale=(0.25, 2.0))
 
 
-def epoch(dataset, number, **options):
-    loader = make_loader(dataset, 2, **{"num_workers": 0, "procs": ONE, **options})
+def epoch(dataset, number):
+    return batches(make_loader(dataset, 2, 0, ONE), number)
+
+
+def batches(loader, number):
     loader.sampler.epoch = number
     images, masks = zip(*loader)
     return torch.cat(images), torch.cat(masks)
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory):
+    """A data set, a loader whose two workers began where this process could read no sheet, and its epoch 0."""
+    data = VocDataset(make_dataset(tmp_path_factory.mktemp("workers") / "demo", train=5, val=3).parent, "demo")
+    loader = make_loader(training_set(data), 2, 2, ONE)
+
+    def used(*_):
+        raise RuntimeError("this process's own")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dataloader, "read_sheet", used)
+        with pytest.raises(RuntimeError, match="own"):
+            epoch(training_set(data), 0)
+        return data, loader, batches(loader, 0)
 
 
 def test_samples_are_uint8_at_the_input_shape(data):
@@ -40,8 +59,9 @@ def test_samples_are_uint8_at_the_input_shape(data):
     assert set(masks.unique().tolist()) <= {0, 1, 2, 3, 4, 255}
 
 
-def test_one_seed_gives_the_same_with_any_number_of_workers(data):
-    first, second = epoch(training_set(data), 4), epoch(training_set(data), 4, num_workers=2)
+def test_one_seed_gives_the_same_with_any_number_of_workers(workers):
+    data, loader, _ = workers
+    first, second = epoch(training_set(data), 4), batches(loader, 4)
     assert all(torch.equal(a, b) for a, b in zip(first, second))
 
 
@@ -52,32 +72,25 @@ def test_epochs_sheets_and_seeds_differ(data):
     assert len({sample.numpy().tobytes() for sample in same_sheet}) == 4
 
 
-def test_persistent_workers_get_the_new_epoch(data):
-    loader = make_loader(training_set(data), 5, 1, ONE)
+def test_persistent_workers_get_the_new_epoch(workers):
+    data, loader, _ = workers
     seen = []
     for number in (0, 1):
-        loader.sampler.epoch = number
-        seen.append(next(iter(loader))[0])
+        seen.append(batches(loader, number)[0])
         assert torch.equal(seen[-1], epoch(training_set(data), number)[0])
     assert not torch.equal(*seen)
 
 
-def test_workers_are_no_copies_of_this_process(data, monkeypatch):
-    expected = epoch(training_set(data), 0)
-
-    def used(*_):
-        raise RuntimeError("this process's own")
-
-    monkeypatch.setattr(dataloader, "read_sheet", used)
-    with pytest.raises(RuntimeError, match="own"):
-        epoch(training_set(data), 0)
-    assert torch.equal(epoch(training_set(data), 0, num_workers=1)[0], expected[0])
+def test_workers_are_no_copies_of_this_process(workers):
+    data, _, first = workers
+    assert torch.equal(first[0], epoch(training_set(data), 0)[0])
 
 
 def test_a_dataset_of_thousands_of_sheets_fits_into_a_pipe(data):
     image, mask = data.files("train")[0]
     dataset = SheetDataset([(image, mask)], (32, 32), seed=1)
-    dataset.files = [(image.with_name(f"{number * 7919}.jpg"), mask.with_name(f"{number}.png")) for number in range(4000)]
+    dataset.files = [
+        (image.with_name(f"{number * 7919}.jpg"), mask.with_name(f"{number}.png")) for number in range(4000)]
     pickled = pickle.dumps(dataset)  # what `spawn` hands to a worker; larger than a pipe, it waits until that one reads
     assert len(pickled) < 65536 < len(pickle.dumps(dataset.files))
     assert pickle.loads(pickled).files == dataset.files

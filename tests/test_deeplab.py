@@ -83,7 +83,8 @@ def test_mask_is_the_argmax_of_the_upsampled_logits(path):
 def test_mixed_precision_gives_the_same_mask():
     image = read_image(ROOT / "herbarium_sheets" / "demo" / "JPEGImages" / "synthetic_000000.jpg")
     shipped = ROOT / "model_data" / "deeplab_mobilenetv2.pth"
-    full, mixed = (DeeplabV3(shipped, device="cpu", fp16=fp16) for fp16 in (False, True))
+    full, mixed = (
+        DeeplabV3(shipped, device="cpu", fp16=fp16, input_shape=(480, 320)) for fp16 in (False, True))
     assert (full.precision.dtype, mixed.precision.dtype) == (torch.float32, torch.bfloat16)
     masks = [model.segment(image) for model in (full, mixed)]
     assert len(np.unique(masks[0])) > 2

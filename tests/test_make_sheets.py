@@ -12,7 +12,8 @@ from PIL import Image
 
 import make_sheets
 from utils import config
-from utils.labels import labelme
+from utils.labels import shapes
+from utils.labels.formats import labelme
 from utils.sheets.write import write_lists
 from utils.utils import IGNORE, NAME_CLASSES, UserError, find_images
 
@@ -83,8 +84,8 @@ def test_the_converter_gives_the_same_masks(root: Path) -> None:
     for path, mask in zip(sorted((root / "labelme").iterdir()), masks(root), strict=True):
         annotation = labelme.read_labelme(path)
         assert annotation.size == mask.shape
-        assert labelme.find_image(annotation).resolve() == (root / "JPEGImages" / f"{path.stem}.jpg").resolve()
-        np.testing.assert_array_equal(labelme.paint(annotation.shapes, mask.shape, VALUES, 10, 5)[0], mask)
+        assert labelme.find_image(annotation)[0].resolve() == (root / "JPEGImages" / f"{path.stem}.jpg").resolve()
+        np.testing.assert_array_equal(shapes.paint(annotation.shapes, mask.shape, VALUES, 10, 5)[0], mask)
 
 
 def test_matplotlib_fills_the_polygons_alike(root: Path) -> None:

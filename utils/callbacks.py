@@ -1,4 +1,4 @@
-"""What a training run leaves in its log folder: numbers, curves, TensorBoard, overlays."""
+"""The files in the log folder of a training run: numbers, curves, TensorBoard, overlays."""
 
 from __future__ import annotations
 
@@ -21,10 +21,15 @@ from utils.utils import UserError
 class LossHistory:
     """The numbers of a run, epoch by epoch, and the files in its log folder that show them.
 
-    `epochs` is a list with one dict an epoch: epoch, lr, loss, val_loss, miou (None in an epoch without evaluation).
-    It travels in the checkpoint as `state_dict()`; given as `past`, the run goes on in the interrupted one's folder.
-    The folder is made when the first epoch ends: a run that ends before leaves none. With `enabled` False (processes
-    other than the first) nothing is written.
+    `epochs` is a list with one dict per epoch: epoch, lr, loss, val_loss, miou (None in an epoch without evaluation).
+    The folder is created at the end of the first epoch, so a run that stops earlier leaves none.
+
+    Args:
+        save_dir: the log folder is created in it.
+        settings: the constants of the run, for settings.json.
+        past: `state_dict()` of the run that is resumed, from its checkpoint; the run then continues in the same folder.
+            Empty for a new run.
+        enabled: False writes nothing; only the main process writes.
     """
 
     def __init__(
@@ -36,22 +41,22 @@ class LossHistory:
         self.writer: SummaryWriter | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        """What `past` has to be for the run to go on."""
+        """What a resumed run needs as `past`."""
         return {"log_dir": self.log_dir.name, "epochs": self.epochs}
 
     @property
     def best_miou(self) -> float:
-        """The best validation mIoU so far, NaN before the first evaluation."""
-        return max(self._curve("miou")[1], default=math.nan)
+        """The best validation mIoU so far; NaN before the first evaluation."""
+        return max(self._get_curve("miou")[1], default=math.nan)
 
     @property
     def evaluations_without_gain(self) -> int:
-        """How many evaluations there were since the one with the best mIoU."""
-        values = self._curve("miou")[1]
+        """How many evaluations came after the one with the best mIoU."""
+        values = self._get_curve("miou")[1]
         return len(values) - 1 - values.index(max(values)) if values else 0
 
     def append(self, **numbers: float | None) -> None:
-        """Adds one epoch and brings every file up to date; one that another program has open, an epoch later."""
+        """Adds one epoch and updates every file. A file that is open in another program is updated an epoch later."""
         if self.enabled and self.writer is None:
             self.writer = SummaryWriter(self.log_dir, purge_step=len(self.epochs) + 1)
             write_text(self.log_dir / "settings.json", json.dumps(self.settings, indent=1, ensure_ascii=False))
@@ -74,23 +79,25 @@ class LossHistory:
         return line + (f", mIoU {last['miou']:.4f} (best {self.best_miou:.4f})" if last["miou"] is not None else "")
 
     def add_overlays(self, overlays: Sequence[np.ndarray], epoch: int) -> None:
-        """Shows overlays, each uint8 (H, W, 3) RGB, in TensorBoard."""
+        """Adds overlays, each uint8 (H, W, 3) RGB, to TensorBoard."""
         for number, overlay in enumerate(overlays):
             self.writer.add_image(f"validation/{number}", overlay, epoch, dataformats="HWC")
 
     def close(self) -> None:
-        """Ends the TensorBoard file."""
+        """Closes the TensorBoard file."""
         if self.writer is not None:
             self.writer.close()
 
     def _write_curves(self) -> None:
-        curves = {name: self._curve(name) for name in ("loss", "val_loss", "miou")}
+        """Writes the text files and plots of loss and mIoU."""
+        curves = {name: self._get_curve(name) for name in ("loss", "val_loss", "miou")}
         for file, name in (("epoch_loss", "loss"), ("epoch_val_loss", "val_loss"), ("epoch_miou", "miou")):
             write_text(self.log_dir / f"{file}.txt", "".join(f"{value!r}\n" for value in curves[name][1]))
         losses = {"training": curves["loss"], "validation": curves["val_loss"]}
         plot_curves(self.log_dir / "epoch_loss.png", losses, "Loss", "loss")
         plot_curves(self.log_dir / "epoch_miou.png", {"validation": curves["miou"]}, "Mean IoU", "mIoU")
 
-    def _curve(self, name: str) -> tuple[list[float], list[float]]:
+    def _get_curve(self, name: str) -> tuple[list[float], list[float]]:
+        """The epochs that have a value of `name`, and these values."""
         points = [(epoch["epoch"], epoch[name]) for epoch in self.epochs if epoch[name] is not None]
         return [epoch for epoch, _ in points], [value for _, value in points]

@@ -27,22 +27,27 @@ from utils.training.cache import read_sheet
 from utils.training.mixing import Part, epoch_samples, random_sheet
 from utils.training.paste import paste_objects
 
-
-ONTO_GAP = 0.5  # probability that a view of a sheet with GAP shows some of it
+ONTO_GAP = 0.5  # probability that a view of a sheet with GAP pixels is placed so that it shows some
 
 
 class SheetDataset(Dataset):
     """Pairs of image uint8 (h, w, 3) RGB and mask uint8 (h, w), both at `input_shape`.
 
-    files: image and mask file of each sheet. Augmented, with the sheet `augment_scale` times the input's size, when
-    that is given; else letterboxed. paste: share of the augmented ones on which objects of another sheet are pasted
-    first. object_gap: background that their masks keep between two objects of one class, see `utils/training/paste.py`.
-    degraded, turned: shares of the augmented ones that become worse photographs and that are turned, see `augment`.
-    cache_dir: see `utils/training/cache.py`; the samples are the same without it. parts: how many of `files` are of each of
-    several data sets, and how many samples of an epoch; see `utils/training/mixing.py`.
+    An index is (pass, number of the sheet). Random choices depend only on these two and the seed. So they differ from
+    pass to pass and from sheet to sheet, and do not change with the number of workers or processes.
 
-    An index is (pass, number of the sheet): what is drawn at random depends on these two and the seed alone, so it
-    differs between passes and sheets, and is the same with any number of workers or processes.
+    Args:
+        files: image and mask file of each sheet.
+        input_shape: (height, width) of the samples.
+        seed: for all random choices.
+        augment_scale: smallest and largest size of a sheet relative to the input; samples are augmented. None: they
+            are letterboxed, and all other arguments about augmentation have no effect.
+        paste: share of the samples with objects of another sheet pasted on.
+        cache_dir: see `utils/training/cache.py`; the samples are the same without it.
+        object_gap: pixels of background between two objects of one class; see `utils/objects/separation.py`.
+        degraded: share of the samples that become worse photographs; see `augment`.
+        turned: share of the samples that are turned by a multiple of 90 degrees; see `augment`.
+        parts: the data sets that `files` come from, in order; see `utils/training/mixing.py`. (): only one.
     """
 
     def __init__(
@@ -71,23 +76,24 @@ class SheetDataset(Dataset):
         self.seed = seed
 
     def __len__(self) -> int:
-        """Samples of an epoch."""
+        """The number of samples in an epoch."""
         return sum(part.samples for part in self.parts)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What goes to a worker process, compressed to fit into a pipe: else each is started only once the last runs."""
+        """What a worker process gets. It is compressed to fit into a pipe, or else workers would start one by one."""
         return {**self.__dict__, "files": zlib.compress(pickle.dumps(self.files))}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, files=pickle.loads(zlib.decompress(state["files"])))
 
     def __getitem__(self, index: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Image and mask of one sample."""
         passed, number = index
-        image, mask = self._read(number)
+        image, mask = self._read_sheet(number)
         if self.augment_scale:
             rng = np.random.default_rng((self.seed, passed, number))
             if rng.random() < self.paste:
-                other = self._read(random_sheet(self.parts, rng))
+                other = self._read_sheet(random_sheet(self.parts, rng))
                 image, mask = paste_objects(image, mask, *other, rng, self.object_gap)
             onto_gap = ONTO_GAP if self.object_gap else 0.0
             image, mask = augment(
@@ -98,7 +104,8 @@ class SheetDataset(Dataset):
             image, mask = letterbox(image, self.input_shape)[0], letterbox_mask(mask, self.input_shape)
         return torch.from_numpy(image), torch.from_numpy(mask)
 
-    def _read(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+    def _read_sheet(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Image and mask of one sheet, scaled down to fit the box; with GAP pixels if the samples need them."""
         sheet = read_sheet(*self.files[number], self.box, self.cache_dir)
         if self.augment_scale and self.object_gap:
             return sheet.image, separate_objects(sheet.mask, self.object_gap)
@@ -106,19 +113,24 @@ class SheetDataset(Dataset):
 
 
 def sheet_box(shape: tuple[int, int], augment_scale: tuple[float, float] | None) -> tuple[int, int]:
-    """The size (height, width) that sheets are scaled down to fit before anything else happens to them.
+    """The size (height, width) that sheets must fit after they are read; larger ones are scaled down.
 
-    The largest that the augmentation scales them to for an input of `shape`; without augmentation the input itself.
-    (Where the jitter of the aspect makes one side longer still, that side is scaled up a little.)
+    It is the largest size that augmentation needs for an input of `shape`, or `shape` itself without augmentation. If
+    the jitter of the aspect makes one side even longer, that side is scaled up a little.
     """
     return shape if augment_scale is None else tuple(math.ceil(augment_scale[1] * side) for side in shape)
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Indices (pass, number) of one epoch for one of `world_size` processes; set `.epoch` before each epoch.
+    """The indices (pass, number) of one epoch for one process. Set `.epoch` before each epoch.
 
-    Shuffled for training, where each of `parts` gives its samples, and the last ones are filled up from the first so that
-    every process has as many. In order and each exactly once for validation.
+    Args:
+        parts: the data sets and their samples per epoch.
+        shuffle: True, for training: random order, and the first samples are repeated until every process has the same
+            number. False, for validation: in order, each sheet exactly once.
+        seed: of the random order.
+        rank: number of this process.
+        world_size: number of processes.
     """
 
     def __init__(self, parts: Sequence[Part], shuffle: bool, seed: int, rank: int = 0, world_size: int = 1) -> None:
@@ -128,25 +140,30 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.epoch = 0
 
     def __len__(self) -> int:
-        return len(range(self.rank, self._padded(), self.world_size))
+        return len(range(self.rank, self._padded_length(), self.world_size))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         if self.shuffle:
             order = epoch_samples(self.parts, self.epoch, self.seed)
             np.random.default_rng((self.seed, self.epoch)).shuffle(order)
-            samples = [tuple(sample) for sample in np.resize(order, (self._padded(), 2)).tolist()]
+            samples = [tuple(sample) for sample in np.resize(order, (self._padded_length(), 2)).tolist()]
         else:
             samples = [(self.epoch, number) for number in range(self.length)]
         return iter(samples[self.rank::self.world_size])
 
-    def _padded(self) -> int:
+    def _padded_length(self) -> int:
+        """The number of samples over all processes, repeated ones included."""
         return math.ceil(self.length / self.world_size) * self.world_size if self.shuffle else self.length
 
 
 def make_loader(dataset: SheetDataset, batch_size: int, num_workers: int, procs: Processes) -> DataLoader:
-    """Batches of images uint8 (n, h, w, 3) and masks uint8 (n, h, w); the last batch may be smaller.
+    """Batches of images uint8 (n, h, w, 3) and masks uint8 (n, h, w). The last batch may be smaller.
 
-    batch_size: sheets over all processes.
+    Args:
+        dataset: shuffled if it is augmented.
+        batch_size: sheets per batch over all processes.
+        num_workers: processes that load sheets; 0: this one.
+        procs: the processes of the run.
     """
     shuffle = dataset.augment_scale is not None
     return DataLoader(
@@ -154,15 +171,16 @@ def make_loader(dataset: SheetDataset, batch_size: int, num_workers: int, procs:
         batch_size=batch_size // procs.world_size,
         sampler=EpochSampler(dataset.parts, shuffle, dataset.seed, procs.rank, procs.world_size),
         num_workers=num_workers,
-        multiprocessing_context="spawn" if num_workers else None,  # copies of this process would keep all its memory
+        multiprocessing_context="spawn" if num_workers else None,  # a fork would keep all memory of this one
         pin_memory=procs.device.type == "cuda",
         persistent_workers=num_workers > 0,
         worker_init_fn=_start_worker,
-        generator=torch.Generator(),  # else starting workers draws from PyTorch's own, and dropout differs after it
+        generator=torch.Generator(),  # else starting workers would use PyTorch's own, and change dropout
     )
 
 
 def _start_worker(worker: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the main process, and that its workers
+    """Prepares a worker process; `worker` is its number."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C stops the main process, which stops its workers
     keep_freed_memory()
     cv2.setNumThreads(0)  # the workers share the cores already

@@ -1,4 +1,4 @@
-"""What every part of the project shares: classes, colours, errors, files, seeds and devices."""
+"""Basics that every part of the project uses: classes, colours, errors, files, seeds and devices."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ import numpy as np
 import torch
 
 NAME_CLASSES: tuple[str, ...] = ("_background_", "Barcode", "Label", "Color chart", "Scale")
-GAP: int = 254  # in training masks: background between two objects of a class, see object_gap
-IGNORE: int = 255  # mask value of pixels that move no loss and no metric
+GAP: int = 254  # in training masks: background between two objects of one class; see object_gap in train.py
+IGNORE: int = 255  # in masks: pixels that change no loss and no metric
 IMAGE_SUFFIXES: tuple[str, ...] = (".jpg", ".jpeg", ".png", ".tif", ".tiff")  # in any letter case
 
 
@@ -36,9 +36,9 @@ Bytes = bytes | bytearray | memoryview
 
 
 class UserError(Exception):
-    """One sentence for the user: the file or constant, the value found and what is allowed.
+    """One sentence for the user that names the file or constant, the value found and what is allowed.
 
-    Scripts print it without a traceback and end with `exit_status` (2: a constant does not fit).
+    Scripts print it without a traceback and end with `exit_status`; 2 means that a constant does not fit.
     """
 
     def __init__(self, message: str, exit_status: int = 1) -> None:
@@ -77,9 +77,9 @@ def default_colors(num_classes: int) -> list[tuple[int, int, int]]:
 
 
 def find_images(folder: str | Path, recursive: bool = False) -> list[Path]:
-    """The image files in `folder`, sorted by path; suffixes of `IMAGE_SUFFIXES` in any letter case.
+    """The image files in `folder`, sorted by path. Their suffixes are those of `IMAGE_SUFFIXES`, in any letter case.
 
-    Raises UserError when `folder` is not a folder, OSError like `list_files`.
+    Raises UserError when `folder` is not a folder, and OSError like `list_files`.
     """
     if not Path(folder).is_dir():
         raise UserError(f"{folder} is not a folder: create it or name the folder that holds the images.")
@@ -87,10 +87,18 @@ def find_images(folder: str | Path, recursive: bool = False) -> list[Path]:
 
 
 def list_files(folder: str | Path, suffixes: Sequence[str], recursive: bool) -> list[Path]:
-    """The files in `folder` with one of the suffixes (any letter case; () for all), sorted by path.
+    """The files in `folder` with one of the suffixes, sorted by path.
 
-    Hidden files (`.` first, such as macOS's `._K0001.jpg`) are left out. Links to nowhere, pipes and the like are in:
-    who reads them says so. Raises OSError when the folder or one below it (`recursive`) cannot be read.
+    Hidden files, whose names begin with a dot (such as macOS's `._K0001.jpg`), are left out.
+    Links to nowhere, pipes and the like are in the list: who reads them says what they are.
+
+    Args:
+        folder: the folder to list.
+        suffixes: such as ".jpg"; letter case does not matter. () means all files.
+        recursive: also list its subfolders.
+
+    Raises:
+        OSError: the folder or one of its subfolders cannot be read.
     """
     def fail(error: OSError) -> None:
         raise error
@@ -104,9 +112,9 @@ def list_files(folder: str | Path, suffixes: Sequence[str], recursive: bool) -> 
 
 
 def require_distinct(outputs: Sequence[tuple[Path, Path]]) -> None:
-    """Raises UserError when two inputs of the (input, output) pairs would be written to one output name.
+    """Raises UserError when two inputs in the (input, output) pairs have the same output.
 
-    Letter case is disregarded, as it is by the file systems of Windows and macOS.
+    Letter case does not count, because the file systems of Windows and macOS ignore it.
     """
     seen: dict[str, Path] = {}
     for source, output in outputs:
@@ -119,10 +127,10 @@ def require_distinct(outputs: Sequence[tuple[Path, Path]]) -> None:
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path` (same suffix), renamed to `path` when the block ends well.
+    """Yields a temporary path beside `path`, with the same suffix, and renames it to `path` when the block succeeds.
 
-    When the block raises, the temporary file is removed and an older `path` stays as it was. Missing parent
-    folders are made.
+    If the block raises an error, the temporary file is removed and an existing `path` does not change. Missing parent
+    folders are created.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +142,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         yield temporary
         mask = os.umask(0)
         os.umask(mask)
-        temporary.chmod(0o666 & ~mask)  # mkstemp makes it private; give the mode that open() would
+        temporary.chmod(0o666 & ~mask)  # mkstemp makes the file private; this is the mode that open() gives
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -202,7 +210,7 @@ def _remove_unfinished() -> None:
 
 
 def seed_everything(seed: int) -> None:
-    """Seeds Python's, NumPy's and PyTorch's generators of this process."""
+    """Seeds the random generators of Python, NumPy and PyTorch in this process."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
@@ -211,7 +219,7 @@ def seed_everything(seed: int) -> None:
 def pick_device(name: str) -> torch.device:
     """The device for "auto" (CUDA, else MPS, else CPU), "cuda", "cuda:1", "mps" or "cpu".
 
-    Raises UserError when the device is asked for and not there.
+    Raises UserError when the name is unknown or this machine has no such device.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -225,7 +233,8 @@ def pick_device(name: str) -> torch.device:
             'or set device to "cpu" or "auto".', 2
         )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(f'device is "{name}" and only {torch.cuda.device_count()} CUDA GPUs are there.', 2)
+        count = torch.cuda.device_count()
+        raise UserError(f'device is "{name}" and only {count} CUDA GPUs are there: use a number below {count}.', 2)
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UserError('device is "mps" and PyTorch finds no Apple GPU: set device to "cpu" or "auto".', 2)
     return device

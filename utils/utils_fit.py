@@ -1,4 +1,4 @@
-"""One epoch over the training or the validation sheets, and pictures of what the model finds there."""
+"""One epoch over the training or validation sheets, and pictures of what the model finds on them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,19 @@ from utils.training.loss import Loss
 from utils.utils import IGNORE, UserError, voc_palette
 from utils.utils_metrics import confusion_matrix_torch
 
-READ_EVERY = 10  # batches whose losses are read together: each reading waits until a GPU has done all it was given
+READ_EVERY = 10  # batches between readings of the loss: each reading waits until the GPU has finished its work
 
 
 @dataclass(frozen=True)
 class Updates:
-    """What a training epoch changes the weights of `model` with; gradients of `accumulate` batches are averaged.
+    """The parts of training that change the weights of `model`.
 
-    average: a copy of the model whose weights are the running mean of the model's, if there is one.
+    Attributes:
+        model: the network that learns.
+        optimizer: for its weights.
+        scaler: for its gradients; it does nothing unless the precision is float16.
+        accumulate: batches whose gradients are averaged for one step.
+        average: a copy of the model with the running mean of its weights. None: there is none.
     """
 
     model: nn.Module
@@ -42,11 +47,11 @@ class Updates:
 
     @property
     def result(self) -> nn.Module:
-        """The network to evaluate and to save: the average where there is one."""
+        """The network to evaluate and save: the average if there is one, else the model."""
         return self.model if self.average is None else self.average.module
 
     def step(self) -> None:
-        """One step of the optimiser with the gradients of the last batches."""
+        """Changes the weights once, with the gradients of the last batches."""
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
@@ -54,13 +59,13 @@ class Updates:
             self.average.update_parameters(self.model)
 
     def set_lr(self, lr: float) -> float:
-        """Sets the learning rate of all weights, and returns it."""
+        """The learning rate `lr`, after setting it for all weights."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         return lr
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs beside the weights of `result`."""
+        """What a resumed run needs in addition to the weights of `result`."""
         state = {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
         if self.average is not None:
             state["weights"] = self.model.state_dict()
@@ -68,13 +73,14 @@ class Updates:
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on from `state`, made by `state_dict`, with the weights loaded already.
+        """Continues from `state`, made by `state_dict`. The weights must be loaded already.
 
-        A scaler or an average that was not in use then starts fresh.
+        A scaler or an average that the earlier run did not use starts fresh.
         """
         own = self.optimizer.param_groups
+        # The earlier run may have used another device, and `fused` depends on the device.
         groups = [{**then, "fused": now["fused"]} for then, now in zip(state["optimizer"]["param_groups"], own)]
-        self.optimizer.load_state_dict({**state["optimizer"], "param_groups": groups})  # maybe from another device
+        self.optimizer.load_state_dict({**state["optimizer"], "param_groups": groups})
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
         if self.average is not None:
@@ -91,23 +97,33 @@ def run_epoch(
     updates: Updates | None = None,
     num_classes: int = 0,
 ) -> tuple[float, torch.Tensor | None]:
-    """The mean loss over the sheets of all processes, and the confusion matrix if `num_classes` is given.
+    """The mean loss over the sheets of all processes, and the confusion matrix or None.
 
-    Trains when `updates` are given, else validates: evaluation mode, no gradients. The matrix is int64
-    (num_classes, num_classes), true classes down, predicted ones across, ignored pixels left out; it is that of the
-    letterboxed masks at the network's input size.
+    The matrix is int64 (num_classes, num_classes): rows are the true classes, columns the predicted ones. It counts the
+    letterboxed masks at the network's input size. Ignored pixels are left out.
 
-    Raises UserError when a loss is not finite.
+    Args:
+        model: the network.
+        loader: the batches of one epoch.
+        loss_fn: the loss of logits and masks.
+        precision: number format of the network.
+        procs: the processes of the run.
+        title: for the progress bar and for errors.
+        updates: given: train. None: validate, in evaluation mode and without gradients.
+        num_classes: 0: no confusion matrix.
+
+    Raises:
+        UserError: a loss is not finite.
     """
     training = updates is not None
     accumulate = updates.accumulate if training else 1
     model.train(training)
-    total, unread = torch.zeros(2, dtype=torch.float64), []  # sum of the losses and number of the sheets
+    total, unread = torch.zeros(2, dtype=torch.float64), []  # sum of the losses, number of sheets
     matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)
     with torch.set_grad_enabled(training), tqdm(loader, title, disable=not procs.is_main, leave=False) as bar:
         for step, (images, masks) in enumerate(bar):
             images, masks = (batch.to(procs.device, non_blocking=True) for batch in (images, masks))
-            first = step - step % accumulate  # of the batches whose gradients are averaged
+            first = step - step % accumulate  # first batch of those whose gradients are averaged
             group = min(accumulate, len(loader) - first)
             last = step + 1 == first + group
             with nullcontext() if last or not hasattr(model, "no_sync") else model.no_sync():
@@ -127,12 +143,13 @@ def run_epoch(
                     raise UserError(f"The loss became {value} in {title}: set fp16 = False or lower init_lr.")
                 total[0] += value
                 unread.clear()
-                bar.set_postfix(_state(total, updates), refresh=False)
+                bar.set_postfix(_describe_progress(total, updates), refresh=False)
     total = procs.sum(total)
     return (total[0] / total[1]).item(), procs.sum(matrix) if num_classes else None
 
 
-def _state(total: torch.Tensor, updates: Updates | None) -> dict[str, str]:
+def _describe_progress(total: torch.Tensor, updates: Updates | None) -> dict[str, str]:
+    """The mean loss and the learning rate, as texts for the progress bar."""
     state = {"loss": f"{total[0] / total[1]:.4f}"}
     if updates is not None:
         state["lr"] = f"{updates.optimizer.param_groups[0]['lr']:.2e}"
@@ -143,7 +160,15 @@ def _state(total: torch.Tensor, updates: Updates | None) -> dict[str, str]:
 def draw_overlays(
     model: nn.Module, dataset: SheetDataset, count: int, precision: Precision, procs: Processes
 ) -> list[np.ndarray]:
-    """The first `count` sheets of `dataset` with what the model finds tinted, each uint8 (h, w, 3) RGB."""
+    """The first `count` sheets of `dataset` with predicted objects tinted, each uint8 (h, w, 3) RGB.
+
+    Args:
+        model: the network.
+        dataset: without augmentation.
+        count: how many sheets; all of them if there are fewer.
+        precision: number format of the network.
+        procs: the processes of the run.
+    """
     model.eval()
     overlays = []
     for number in range(min(count, len(dataset))):

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils.labels.labelme import Shape, find_image, paint, read_labelme
+from utils.labels.formats.labelme import find_image, read_labelme
+from utils.labels.shapes import Shape, paint
 from utils.utils import UserError
 
 SIZE = (40, 50)
@@ -51,6 +52,11 @@ def box(mask: np.ndarray) -> tuple[int, int, int, int]:
 def test_rectangle_with_corners_in_any_order(tmp_path, corners):
     mask = painted(tmp_path, shape("rectangle", corners))
     assert box(mask) == (1, 4, 2, 5) and (mask[1:5, 2:6] == 3).all()
+
+
+def test_rectangle_with_four_corners_as_some_programs_write_it(tmp_path):
+    mask = painted(tmp_path, shape("rectangle", [[1, 2], [5, 2], [5, 4], [1, 4]]))
+    assert box(mask) == (2, 3, 1, 4) and (mask == 3).sum() == 8
 
 
 def test_oriented_rectangle_by_its_four_corners(tmp_path):
@@ -183,7 +189,7 @@ def test_byte_order_mark_is_read(tmp_path):
 
 @pytest.mark.parametrize("broken, message", [
     (shape("polygon", SQUARE[:2]), 'shape 1 ("Label", polygon) has 2 points and needs 3 or more'),
-    (shape("rectangle", SQUARE), "has 4 points and needs 2"),
+    (shape("rectangle", SQUARE[:3]), "has 3 points and needs 2 or 4"),
     (shape("oriented_rectangle", SQUARE[:3]), "has 3 points and needs 4"),
     (shape("polygon", []), "points that are not pairs"),
     (shape("polygon", [[1, 2, 3], [4, 5, 6]]), "points that are not pairs"),
@@ -228,21 +234,21 @@ def test_files_that_are_no_labelme_files_are_named(tmp_path, content, message):
 @pytest.mark.parametrize("image_path, found", [
     ("pictures\\K7.jpg", "pictures/K7.jpg"),  # written on Windows
     ("pictures/K7.jpg", "pictures/K7.jpg"),
-    ("C:\\Users\\me\\scans\\K8.jpg", "K8.jpg"),  # moved since, with the JSON file
-    ("/home/me/scans/K8.jpg", "K8.jpg"),
-    ("gone.jpg", "K1.TIF"),  # renamed since: the stem of the JSON file
+    ("C:\\Users\\me\\scans\\K8.jpg", "K1.TIF"),  # renamed in pairs since: the stem of the JSON file
+    ("K8.jpg", "K1.TIF"),
+    ("gone.jpg", "K1.TIF"),
     (None, "K1.TIF"),
 ])
 def test_image_is_found(tmp_path, image_path, found):
     (tmp_path / "pictures").mkdir()
     for name in ("pictures/K7.jpg", "K8.jpg", "K1.TIF", "K1.txt"):
         (tmp_path / name).touch()
-    assert find_image(read_labelme(write(tmp_path / "K1.json", [], imagePath=image_path))) == tmp_path / found
+    assert find_image(read_labelme(write(tmp_path / "K1.json", [], imagePath=image_path)))[0] == tmp_path / found
 
 
 def test_image_is_missing_or_ambiguous(tmp_path):
     annotation = read_labelme(write(tmp_path / "K1.json", []))
-    assert find_image(annotation) is None
+    assert find_image(annotation)[0] is None
     (tmp_path / "K1.png").touch()
     (tmp_path / "K1.tif").touch()
     with pytest.raises(UserError, match="does not say which of K1.png, K1.tif"):

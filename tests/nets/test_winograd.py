@@ -4,9 +4,9 @@ import copy
 
 import pytest
 import torch
-from helpers import COMPILES, new_deeplab
 from torch import nn
 
+from helpers import COMPILES, new_deeplab
 from nets import winograd
 from nets.blocks import fold_batchnorm
 from nets.winograd import WinogradConv2d

@@ -1,8 +1,9 @@
 """Checkpoints describe themselves, load safely, and say what is wrong when they do not fit."""
 
 import json
-import pickle
+import os
 
+import numpy as np
 import pytest
 import torch
 
@@ -78,7 +79,7 @@ def test_bare_community_state_dict_needs_a_description(model, tmp_path):
     path = tmp_path / "community.pth"
     torch.save(to_community(model.state_dict()), path)
     for given in ({}, {"name_classes": NAMES}, {"backbone": "mobilenet"}):
-        with pytest.raises(UserError, match="bare state dict .* give name_classes and backbone"):
+        with pytest.raises(UserError, match="bare state dict, .* give name_classes and backbone"):
             load_checkpoint(path, **given)
     checkpoint = load_checkpoint(path, name_classes=NAMES, backbone="mobilenet")
     assert checkpoint.downsample_factor == 16 and checkpoint.colors[1] == [128, 0, 0]
@@ -102,7 +103,7 @@ def test_files_that_are_no_checkpoint(tmp_path):
     path = tmp_path / "weights.pth"
     with pytest.raises(UserError, match="does not exist"):
         load_checkpoint(path)
-    for rubbish in (b"", b"not a checkpoint", pickle.dumps(print)):
+    for rubbish in (b"", b"not a checkpoint"):
         path.write_bytes(rubbish)
         with pytest.raises(UserError, match="weights.pth cannot be read as a checkpoint"):
             load_checkpoint(path)
@@ -122,7 +123,8 @@ def test_truncated_checkpoint(model, tmp_path):
 def test_mismatching_layers_are_named_or_reinitialised(model):
     other = new_deeplab(5)
     fresh = other.state_dict()["cls_conv.weight"].clone()
-    with pytest.raises(UserError, match=r"do not fit 2 of \d+ .*cls_conv.weight, cls_conv.bias.*reinit_mismatched = True"):
+    sentence = r"do not fit 2 of \d+ .*cls_conv.weight, cls_conv.bias.*reinit_mismatched = True"
+    with pytest.raises(UserError, match=sentence):
         load_weights(other, model.state_dict(), reinit_mismatched=False)
     assert load_weights(other, model.state_dict(), reinit_mismatched=True) == ["cls_conv.weight", "cls_conv.bias"]
     assert torch.equal(other.state_dict()["cls_conv.weight"], fresh)
@@ -176,3 +178,42 @@ def test_the_description_is_plain(model):
         "backbone": "mobilenet", "downsample_factor": 16, "input_shape": [64, 48], "options": {"decoder": True},
         "min_confidence": 0.0,
     }
+
+
+class Evil:
+    """Would write a file, were it unpickled."""
+
+    def __reduce__(self):
+        return os.mkdir, ("evil",)
+
+
+@pytest.mark.parametrize("content", ["whole model", "NumPy number", "code"])
+def test_no_code_is_run_and_the_mend_is_said(model, tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"whole model": model, "NumPy number": {"model": model.state_dict(), "miou": np.float64(0.5)},
+                "code": {"model": Evil()}}[content], "weights.pth")
+    with pytest.raises(UserError, match="holds Python objects .* torch.save.model.state_dict.., \"weights.pth\"."):
+        load_checkpoint("weights.pth")
+    assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize(("changes", "sentence"), [
+    ({"name_classes": "Label"}, "its name_classes 'Label' has to be a list of 2 to 255 names"),
+    ({"name_classes": [1, 2, 3]}, "its name_classes"),
+    ({"colors": [[0, 0, 300]] * 3}, "its colors"),
+    ({"input_shape": [64, "48"]}, "its input_shape .64, '48'. has to be height and width"),
+    ({"input_shape": [64, 10**9]}, "its input_shape"),
+    ({"downsample_factor": None}, "its downsample_factor None has to be a whole number"),
+    ({"min_confidence": float("nan")}, "its min_confidence nan has to be a number from 0 to 1"),
+    ({"settings": []}, "its settings"),
+    ({"epoch": -1}, "its epoch -1"),
+    ({"options": {"decoder": "yes"}}, "its options"),
+    ({"model": [1]}, "its model has to be a state dict"),
+    ({"model": {"a": 1}}, "its model has to be a state dict"),
+    ({"model": {"a": torch.tensor([1.0, float("nan")])}}, "weights that are not finite .a.: its training failed"),
+])
+def test_damaged_fields_are_named(model, tmp_path, changes, sentence):
+    path = tmp_path / "weights.pth"
+    torch.save({**vars(content(model)), **changes}, path)
+    with pytest.raises(UserError, match=sentence):
+        load_checkpoint(path)

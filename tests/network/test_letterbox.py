@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from utils.network.letterbox import (
-    Placement, highest_class, letterbox, letterbox_mask, network_input, place, resize, tight_shape, unletterbox_classes,
+    Placement, highest_class, letterbox, letterbox_mask, letterbox_tightly, network_input, place,
+    place_tightly, resize, unletterbox_classes,
 )
 
 
@@ -28,11 +29,17 @@ def test_place(size, shape, expected):
     ((100, 100), (512, 384), (384, 384)),
     ((4000, 10), (512, 512), (512, 16)),
     ((300, 299), (96, 96), (96, 96)),
+    ((1400, 1095), (512, 512), (512, 400)),  # 512 x 400.5: in a letterbox of 512 x 400 it would be 511.4 x 400
 ])
-def test_tight_shape_scales_alike_and_drops_the_bars(size, shape, expected):
-    tight = tight_shape(size, shape, 16)
+def test_a_tight_letterbox_scales_alike_and_drops_the_bars(size, shape, expected):
+    stride = 8 if expected == (512, 400) else 16
+    tight, placement = place_tightly(size, shape, stride)
     assert tight == expected
-    assert place(size, tight)[2:] == place(size, shape)[2:]
+    assert placement[2:] == place(size, shape)[2:]
+    assert (placement.top, placement.left) == ((tight[0] - placement[2]) // 2, (tight[1] - placement[3]) // 2)
+    boxed, placed = letterbox_tightly(np.full((*size, 3), 7, np.uint8), shape, stride)
+    assert boxed.shape == (*expected, 3) and placed == placement
+    assert (boxed == 7).all(2).sum() == placement[2] * placement[3]
 
 
 def test_letterbox_has_grey_bars_and_the_mask_ignored_ones():
@@ -94,7 +101,8 @@ def test_unletterbox_undoes_letterbox():
     one_hot = torch.from_numpy(np.stack([boxed == index for index in range(5)])).float()
     back = unletterbox_classes(one_hot, place(mask.shape, (96, 96)), mask.shape)
     intersection, union = ((back == 3) & (mask == 3)).sum(), ((back == 3) | (mask == 3)).sum()
-    assert intersection / union > 0.95 and (back[~cv2.dilate((mask == 3).astype(np.uint8), np.ones((9, 9))).astype(bool)] == 0).all()
+    near = cv2.dilate((mask == 3).astype(np.uint8), np.ones((9, 9))).astype(bool)
+    assert intersection / union > 0.95 and (back[~near] == 0).all()
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])

@@ -1,146 +1,116 @@
-"""Folders in which something is wrong with a file: the others are finished, what is wrong is named and counted."""
+"""A folder of sheets: overlays, masks, cut-outs, bad files, many workers."""
 
-import csv
-import os
-import resource
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from utils.files import images
+from coloured import run, save_16bit, sheet, truth
 from utils.files.masks import read_mask
-from utils.predicting.folder import predict_folder
-from utils.utils import _computer
-
-pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes and links")
-
-
-class RedModel:
-    """In the place of DeeplabV3: what is red is a colour chart."""
-
-    name_classes = ["_background_", "Barcode", "Label", "Color chart"]
-    colors = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0)]
-
-    def segment(self, image: np.ndarray) -> np.ndarray:
-        return np.where((image[..., 0] > 200) & (image[..., 1] < 100), 3, 0).astype(np.uint8)
+from utils.predicting import folder as folders
+from utils.predicting import plan
+from utils.utils import UserError
 
 
-def sheet(path: Path | str) -> None:
-    pixels = np.full((60, 50, 3), 120, np.uint8)
-    pixels[10:30, 20:40] = (255, 0, 0)
-    Image.fromarray(pixels).save(path, format="PNG")
+def test_folder_writes_overlays_and_masks(folder, capsys):
+    Image.fromarray(sheet()).save("img/K.0001 23 标本.png")
+    Image.fromarray(sheet()).save("img/b.JPG", quality=95, subsampling=0)
+    save_16bit(Path("img/c.tif"), sheet(dtype=np.uint16))
+    assert run() == 0
+    for stem in ("K.0001 23 标本", "b", "c"):
+        np.testing.assert_array_equal(read_mask(f"img_out/masks/{stem}.png"), truth())
+    overlay = np.asarray(Image.open("img_out/K.0001 23 标本.png"))
+    assert (overlay[truth() == 0] == 120).all()
+    assert (overlay[truth() == 1] == (228, 0, 0)).all()  # halves of 255 + 200, to the even number
+    assert (overlay[truth() == 2] == (0, 128, 125)).all()
+    deep = cv2.imdecode(np.fromfile("img_out/c.tif", np.uint8), cv2.IMREAD_UNCHANGED)
+    assert deep.dtype == np.uint16 and (deep[truth() == 0] == 120 * 257).all()
+    with Image.open("img_out/b.JPG") as image:
+        assert image.format == "JPEG" and image.size == (30, 40)
+    palette = Image.open("img_out/masks/b.png").convert("RGB")
+    assert palette.getpixel((6, 3)) == (200, 0, 0)  # the model's own colours
+    out, err = capsys.readouterr()
+    assert out.startswith("3 sheets in ") and "sheets/s) written to img_out" in out and "bad" not in out
+    assert "3/3" in err and "sheets/s" in err  # the bar
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("in").mkdir()
-    return tmp_path
+def test_folder_keeps_subfolders_and_leaves_out_its_own_results(folder):
+    Path("img/a/b").mkdir(parents=True)
+    Image.fromarray(sheet()).save("img/x.png")
+    Image.fromarray(sheet()).save("img/a/b/x.png")
+    Path("img/notes.txt").write_text("no image", encoding="utf-8")
+    for _ in range(2):  # the second run meets the first one's results
+        assert run(recursive=True, output_dir="img/out") == 0
+        written = sorted(path.as_posix() for path in Path("img/out").rglob("*") if path.is_file())
+        assert written == ["img/out/a/b/x.png", "img/out/masks/a/b/x.png", "img/out/masks/x.png", "img/out/x.png"]
 
 
-def run(**options: object) -> int:
-    options = {"mix_type": 0, "recursive": False, "count": True, "crops": True, "num_workers": 2} | options
-    return predict_folder(RedModel(), "in", "out", **options)
-
-
-def column(table: str, number: int) -> list[str]:
-    with open(Path("out", table), newline="", encoding="utf-8-sig") as file:
-        return [row[number] for row in csv.reader(file)][1:]
-
-
-def test_what_is_no_file_is_named_and_counted(folder, capsys):
-    sheet("in/a.png")
-    sheet("in/z.png")
-    os.symlink("a.png", "in/link.png")
-    os.symlink("nowhere.png", "in/broken.png")
-    os.symlink("circle.png", "in/circle.png")
-    os.mkfifo("in/pipe.png")
-    Path("in/folder.png").mkdir()
-    results: list[int] = []
-    thread = threading.Thread(target=lambda: results.append(run()), daemon=True)
-    thread.start()
-    thread.join(60)
-    assert results == [3]
-    output = capsys.readouterr()
-    assert output.out.splitlines()[-1].endswith("3 bad: in/broken.png, in/circle.png, in/pipe.png")
-    for words in ("in/broken.png is a link to a file that is not there", "in/pipe.png cannot be opened: it is a pipe"):
-        assert words in output.err
-    assert column("classes.csv", 0) == ["a.png", "link.png", "z.png"]
-
-
-@pytest.mark.parametrize("function", ["read_picture", "write_picture", "write_mask"])
-@pytest.mark.parametrize("error", [AttributeError("no such tag"), AssertionError(), RuntimeError(), RecursionError()])
-def test_any_error_of_one_file_is_that_files(folder, monkeypatch, capsys, function, error):
-    """Whatever the libraries raise within the readers and writers."""
-    for name in ("a", "b", "c"):
-        sheet(f"in/{name}.png")
-    calls = {"read_picture": (images, "pillow_to_rgb"), "write_picture": (images, "encode_png"),
-             "write_mask": (sys.modules["utils.files.masks"], "encode_pillow")}
-    module, inner = calls[function]
-    real, count = getattr(module, inner), iter(range(100))
-
-    def fails_second(*arguments: object, **options: object) -> object:
-        if next(count) == 1:
-            raise error
-        return real(*arguments, **options)
-    monkeypatch.setattr(module, inner, fails_second)
-    assert run(num_workers=1, crops=False) == 1
-    assert "in/b.png cannot be read" in (shown := capsys.readouterr().err) or "b.png cannot be written" in shown
-    assert column("classes.csv", 0) == ["a.png", "c.png"]
-
-
-def test_names_that_control_a_terminal_or_are_no_utf8(folder, capfdbinary):
-    names = [b"\x1b[2J.png", b"K\xff1.png", "标本.png".encode()]
-    for name in names:
-        sheet(os.fsdecode(b"in/" + name))
-    Path(os.fsdecode(b"in/bad\x1b\xfe.png")).write_bytes(b"")
+def test_bad_files_are_named_skipped_and_counted(folder, capsys):
+    Image.fromarray(sheet()).save("img/a.png")
+    Path("img/b.jpg").write_bytes(b"")
+    Image.fromarray(sheet()).save("img/cut.png")
+    Path("img/cut.png").write_bytes(Path("img/cut.png").read_bytes()[:-40])
+    Image.fromarray(sheet()).save("img/z.png")
     assert run() == 1
-    output = capfdbinary.readouterr()
-    assert b"\x1b[2J" not in output.out + output.err and b"\xfe" not in output.out + output.err
-    assert b"in/bad\\x1b\\udcfe.png is empty" in output.err
-    assert column("objects.csv", 0) == ["\x1b[2J.png", "K\\udcff1.png", "标本.png"]
-    assert sorted(os.listdir(b"out/masks")) == sorted(names)
+    out, err = capsys.readouterr()
+    assert out.startswith("2 sheets in ") and f"2 bad: {Path('img/b.jpg')}, {Path('img/cut.png')}" in out
+    assert "b.jpg is empty" in err and "cut.png cannot be read" in err
+    assert sorted(path.name for path in Path("img_out/masks").iterdir()) == ["a.png", "z.png"]
 
 
-def test_crops_lie_in_folders_without_spaces(folder):
-    sheet("in/a b.png")
-    assert run() == 0
-    assert column("objects.csv", -1) == ["crops/3_Color_chart/a b_1.png"]
-    assert Path("out/crops/3_Color_chart/a b_1.png").is_file()
+@pytest.mark.parametrize("mix_type, name", [(1, "a.png"), (2, "a.tif")])
+def test_colour_masks_and_cut_outs(folder, mix_type, name):
+    Image.fromarray(sheet()).save("img/a.tif")
+    assert run(mix_type=mix_type) == 0
+    picture = np.asarray(Image.open(f"img_out/{name}").convert("RGB"))
+    assert (picture[truth() == 0] == 0).all()
+    assert (picture[truth() == 1] == ((200, 0, 0) if mix_type == 1 else (255, 0, 0))).all()
 
 
-def test_a_disk_that_fills_up_in_the_middle(folder, capsys):
-    """Here files of more than 8 kB do not fit: the large sheet is named, what was complete stays, nothing is half."""
-    sheet("in/a.png")
-    Image.fromarray(np.random.default_rng(0).integers(0, 180, (90, 90, 3), dtype=np.uint8)).save("in/b.png")
-    sheet("in/c.png")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
-    try:
-        assert run() == 1
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert "out/b.png cannot be written ([Errno 27] File too large): check the folder" in capsys.readouterr().err
-    assert not [path for path in Path("out").rglob(".tmp_*")]
-    assert sorted(path.name for path in Path("out").glob("*.png")) == ["a.png", "c.png"]
-    assert read_mask("out/masks/b.png").shape == (90, 90)  # written before the overlay, and whole
+def test_a_colour_mask_of_a_jpeg_is_no_jpeg(folder):
+    Image.fromarray(sheet()).save("img/a.jpg")
+    assert run(mix_type=1) == 0
+    assert sorted(path.name for path in Path("img_out").iterdir()) == ["a.png", "masks"]
 
 
-def test_what_a_killed_run_left_in_the_results(folder):
-    sheet("in/a.png")
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    left = [Path(name, f".tmp_{gone.pid}_{_computer()}_abcdefgh.png") for name in (
-        "out", "out/masks", "out/crops/3_Color_chart")]
-    for path in left:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"half")
-    mine = Path("out/.tmp_mine.txt")
-    mine.write_bytes(b"")
-    assert run() == 0
-    assert not any(path.exists() for path in left) and mine.exists()
+def test_one_worker_gives_the_same_as_many(folder):
+    for number in range(5):
+        Image.fromarray(np.roll(sheet(), number, axis=1)).save(f"img/{number}.png")
+    assert run(num_workers=1, output_dir="one") == run(num_workers=4, output_dir="four") == 0
+    for number in range(5):
+        mask = Path(f"one/masks/{number}.png")
+        np.testing.assert_array_equal(read_mask(mask), np.roll(truth(), number, axis=1))
+        assert mask.read_bytes() == Path(f"four/masks/{number}.png").read_bytes()
+
+
+def test_the_sheets_in_work_share_the_threads(folder, monkeypatch):
+    Image.fromarray(sheet()).save("img/a.png")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    given = []
+    monkeypatch.setattr(torch, "set_num_threads", given.append)
+    assert run(num_workers=4) == run(num_workers=0) == run(num_workers=20) == 0
+    assert given == [2, 8, 8, 8, 1, 8]  # and back to 8 each time; at most 8 sheets at a time
+
+
+def test_no_images_and_no_folder(folder):
+    with pytest.raises(UserError, match="img holds no .jpg.*recursive = True"):
+        run()
+    with pytest.raises(UserError, match="nowhere is not a folder"):
+        run(input_dir="nowhere")
+
+
+def test_ctrl_c_starts_no_other_sheet(folder, monkeypatch):
+    for number in range(6):
+        Image.fromarray(sheet()).save(f"img/{number}.png")
+    done = []
+
+    def interrupted(model: object, sheet: plan.SheetFiles, *options: object) -> None:
+        done.append(sheet)
+        raise KeyboardInterrupt
+    monkeypatch.setattr(folders, "predict_sheet", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(num_workers=1)
+    assert len(done) < 6

@@ -7,7 +7,7 @@ from PIL import Image
 from helpers import make_dataset, sheet
 from utils.files.voc import VocDataset
 from utils.training.loss import balanced_weights
-from utils.training.preflight import preflight
+from utils.training.preflight import preflight, require_teachable
 from utils.utils import UserError
 
 
@@ -87,3 +87,25 @@ def test_balanced_weights_by_hand():
     frequency = np.array([0.7, 0.1, 0.5])
     expected = np.median(frequency) / frequency
     assert balanced_weights(pixels) == pytest.approx([*expected, 0.0])
+
+
+NAMES = ("_background_", "Barcode", "Label")
+
+
+@pytest.mark.parametrize(("rows", "sentence"), [
+    ([[9, 0, 0], [9, 0, 0]], "The 2 training masks hold nothing but background: .* --mode=colour_to_palette"),
+    ([[0, 0, 0], [0, 0, 0]], "The 2 training masks hold nothing but 255, which is ignored"),
+    ([[9, 0, 3], [9, 0, 0]], "No training mask holds Barcode: label some, or take the names out of name_classes"),
+])
+def test_masks_that_cannot_teach_are_refused(rows, sentence):
+    with pytest.raises(UserError, match=sentence):
+        require_teachable(np.array(rows), np.ones((1, 3), int), NAMES)
+
+
+def test_validation_masks_that_show_nothing_are_said():
+    train = np.array([[9, 1, 3]])
+    assert require_teachable(train, np.array([[9, 0, 0]]), NAMES) == []
+    assert require_teachable(train, np.array([[9, 0, 0], [0, 0, 0]]), NAMES) == [
+        "1 of 2 validation masks are 255 (ignored) throughout."]
+    (warning,) = require_teachable(train, np.array([[0, 0, 0]]), NAMES)
+    assert "their scores will be nan" in warning

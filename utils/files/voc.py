@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import locale
+from collections.abc import Collection
+from pathlib import Path, PurePosixPath
 
-from utils.utils import UserError, find_images
+from utils.utils import IMAGE_SUFFIXES, UserError, find_images, list_files
+
+MAX_LIST_BYTES = 100_000_000  # of a list of sheets
 
 
 class VocDataset:
@@ -30,7 +34,7 @@ class VocDataset:
         path = self.list_dir / f"{split}.txt"
         if not path.is_file():
             raise UserError(f"{path} does not exist: run get_annotation.py to make the lists.")
-        stems = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        stems = read_stems(path, self.images().keys())
         if not stems:
             raise UserError(f"{path} is empty: run get_annotation.py with other percentages, or list sheets in it.")
         return stems
@@ -51,4 +55,66 @@ class VocDataset:
 
     def mask(self, stem: str) -> Path:
         """The mask file of a stem, whether it exists or not."""
-        return self.mask_dir / f"{stem}.png"
+        path = self.mask_dir / f"{stem}.png"
+        upper = path.with_name(f"{stem}.PNG")
+        return upper if not path.exists() and upper.is_file() else path
+
+    def masks(self) -> dict[str, Path]:
+        """Stem -> mask file, for every PNG in SegmentationClass."""
+        return {path.stem: path for path in list_files(self.mask_dir, (".png",), recursive=False)}
+
+    def mask_faults(self) -> list[str]:
+        """A sentence when SegmentationClass holds images that are no PNG, and so no masks."""
+        others = [path.name for path in find_images(self.mask_dir) if path.suffix.lower() != ".png"]
+        return [] if not others else [
+            f"{self.mask_dir} holds {len(others)} images that are no masks ({', '.join(others[:3])}): masks are PNGs. "
+            "Convert them with convert_labelled.py --mode=colour_to_palette."
+        ]
+
+    def list_faults(self) -> list[str]:
+        """A sentence when sheets are both in train.txt and in val.txt."""
+        both = sorted(set(self.stems("train")) & set(self.stems("val")))
+        return [] if not both else [
+            f"{len(both)} sheets are in train.txt and in val.txt ({', '.join(both[:3])}): the validation scores are "
+            "too good. Take them out of one list, or run get_annotation.py again."
+        ]
+
+
+def read_stems(path: Path, known: Collection[str]) -> list[str]:
+    """The stems in a list, one a line; file names with a suffix, and paths in the first of several columns, too.
+
+    The list may be in UTF-8, UTF-16 (PowerShell's `>`) or a national code page: of those that fit, the one in which
+    most lines are `known`, the stems that there are images of. Raises UserError when it is no text.
+    """
+    data = path.read_bytes()
+    best: list[str] | None = None
+    for encoding in ("utf-8-sig", "utf-16", locale.getpreferredencoding(False), "gb18030", "cp1252"):
+        if encoding == "utf-16" and data[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+            continue
+        try:
+            text = data[:MAX_LIST_BYTES].decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        stems = [_stem(line.strip(), known) for line in text.splitlines() if line.strip()]
+        if best is None or sum(stem in known for stem in stems) > sum(stem in known for stem in best):
+            best = stems
+        if "\0" not in text and all(stem in known for stem in stems):
+            break
+    if best is None or any("\0" in stem for stem in best):
+        raise UserError(f"{path} is no text: save it in UTF-8, one stem a line, or run get_annotation.py again.")
+    return best
+
+
+def _stem(line: str, known: Collection[str]) -> str:
+    """The known stem that a line of a list stands for, else the line as it is."""
+    for words in (line, line.split()[0]):
+        name = PurePosixPath(words.replace("\\", "/")).name
+        for stem in (words, name, name[:-len(suffix)] if (suffix := _image_suffix(name)) else name):
+            if stem in known:
+                return stem
+    return line
+
+
+def _image_suffix(name: str) -> str:
+    """The suffix of an image's name, as it is written there, or ""."""
+    return next((name[-len(suffix):] for suffix in IMAGE_SUFFIXES if name.lower().endswith(suffix)), "")

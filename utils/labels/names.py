@@ -16,17 +16,18 @@ def label_values(name_classes: Sequence[str], label_names: Mapping[str, str] | N
     """Name in the label files -> mask value: every class, the names of `label_names` and IGNORE_NAMES (255).
 
     label_names: name in the files -> class of `name_classes` or one of IGNORE_NAMES, for files that spell a class in
-    another way. Raises UserError when it leads to anything else, or when a class is named twice.
+    another way. An entry for a class that is not in `name_classes` does not count: the script's own entries stay when
+    the classes are others. Raises UserError when a class is named twice.
     """
     if len(set(name_classes)) != len(name_classes):
         raise UserError(f"name_classes names a class twice: {', '.join(name_classes)}.", 2)
     values = {name: index for index, name in enumerate(name_classes)} | dict.fromkeys(IGNORE_NAMES, IGNORE)
-    for name, target in (label_names or {}).items():
-        if target not in values:
-            raise UserError(
-                f'label_names turns "{name}" into "{target}", which is not one of {", ".join(values)}.', 2
-            )
-    return values | {name: values[target] for name, target in (label_names or {}).items()}
+    return values | {name: values[target] for name, target in (label_names or {}).items() if target in values}
+
+
+def classes_of_labels(name_classes: Sequence[str], values: Mapping[str, int]) -> dict[str, str]:
+    """Name in the label files -> class, or the first of IGNORE_NAMES; `values` as `label_values` gives them."""
+    return {name: IGNORE_NAMES[0] if value == IGNORE else name_classes[value] for name, value in values.items()}
 
 
 def require_known(names: Sequence[tuple[str, Path]], values: Mapping[str, int], constant: str = "name_classes") -> None:

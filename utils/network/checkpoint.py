@@ -1,7 +1,7 @@
 """Checkpoints that describe themselves, and bare state dicts in the community's layout.
 
-A checkpoint file is a dict of plain Python types and tensors, readable with `torch.load(weights_only=True)`. Its keys
-are the fields of `Checkpoint`, which is the only place that spells them.
+A checkpoint file is a dict of plain Python types and tensors. `torch.load(weights_only=True)` can read it. Its keys are
+the fields of `Checkpoint`, the only place that spells them.
 """
 
 from __future__ import annotations
@@ -21,44 +21,45 @@ from nets.community import from_community, is_community
 from nets.models import build_model
 from utils.utils import UserError, atomic_path, default_colors
 
-DEFAULT_MODEL = "deeplabv3_plus"  # what a bare state dict in the community's layout is
-OLD_OPTIONS = ("decoder", "exact_upsampling")  # keys of their own in files from before there was `options`
+DEFAULT_MODEL = "deeplabv3_plus"  # the network of a bare state dict in the community's layout
+MAX_SIDE = 16_384  # pixels of the network's input; a larger one does not fit into any memory
+OLD_OPTIONS = ("decoder", "exact_upsampling")  # keys that old files have instead of `options`
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint file holds. Old files lack some of the fields that have a default."""
+    """The content of a checkpoint file. Old files lack some of the fields that have a default."""
 
     model: Mapping[str, torch.Tensor] = field(repr=False)  # state dict of the network
     name_classes: list[str]                                # background first
     colors: list[list[int]]                                # [R, G, B], 0 to 255, of each class
-    model_name: str                                        # this and the next: see the table in nets/models.py
+    model_name: str                                        # see the tables in nets/models.py, here and below
     backbone: str
     downsample_factor: int
     input_shape: list[int]                                 # [height, width] to predict with
-    options: dict[str, bool] = field(default_factory=dict)  # what else the network takes, see nets/models.py
-    min_confidence: float = 0.0     # 0 to 1: objects below are left out of predictions; 0 keeps all
-    settings: dict[str, Any] = field(default_factory=dict, repr=False)  # the constants of the run that made it
-    epoch: int = 0                  # epochs completed
+    options: dict[str, bool] = field(default_factory=dict)  # the network's own options, see nets/models.py
+    min_confidence: float = 0.0     # 0 to 1: predictions drop less certain objects; 0 keeps all
+    settings: dict[str, Any] = field(default_factory=dict, repr=False)  # constants of the run
+    epoch: int = 0                  # number of completed epochs
     best_miou: float = math.nan     # best validation mIoU so far, NaN before the first evaluation
-    training: dict[str, Any] | None = field(default=None, repr=False)  # what `resume` needs: optimiser, scaler, curves
+    training: dict[str, Any] | None = field(default=None, repr=False)  # for `resume`: optimiser, scaler, curves
 
     @classmethod
     def of_run(cls, constants: Mapping[str, Any], **fields_of_its_own: Any) -> Checkpoint:
-        """The description of a run with these constants of train.py, so far as they have the names of fields."""
+        """A checkpoint of a run without weights. The constants of train.py fill the fields with the same names."""
         colors = [list(color) for color in default_colors(len(constants["name_classes"]))]
-        known = {name: plain(value) for name, value in constants.items() if name in NAMES}
+        known = {name: tuple_to_list(value) for name, value in constants.items() if name in NAMES}
         return cls(**{"model": {}, "colors": colors, "settings": dict(constants), **known, **fields_of_its_own})
 
     def description(self) -> dict[str, Any]:
-        """What the network is and how to predict with it, in plain types: all but weights, settings and progress."""
+        """What is needed to predict, in plain types: all fields but weights, settings and progress."""
         left_out = ("model", "settings", "epoch", "best_miou", "training")
         return {name: getattr(self, name) for name in NAMES if name not in left_out}
 
     def build(self) -> SegmentationNetwork:
         """The network with its weights, on the CPU, in evaluation mode.
 
-        Raises UserError for a network, backbone or downsample_factor that there is none of, or weights of another.
+        Raises UserError when the network, backbone or downsample_factor is unknown, or the weights do not fit.
         """
         try:
             model = build_model(
@@ -74,10 +75,10 @@ REQUIRED = {each.name for each in fields(Checkpoint) if each.default is each.def
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint, half: bool = False) -> None:
-    """Writes `checkpoint` to `path` under a temporary name, then renames it.
+    """Writes `checkpoint` to `path` under a temporary name, then renames the file.
 
     half: store the weights in half precision, which halves the file; they are read back as float32.
-    Raises UserError when the file cannot be written; an older one then stays.
+    Raises UserError when the file cannot be written. An existing file then does not change.
     """
     content = {name: value for name in NAMES if (value := getattr(checkpoint, name)) is not None}
     if half:
@@ -87,7 +88,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, half: bool = False
     try:
         with atomic_path(path) as temporary:
             torch.save(content, temporary)
-    except (OSError, RuntimeError) as error:  # RuntimeError: PyTorch's own writer, on a full disk
+    except (OSError, RuntimeError) as error:  # PyTorch's writer raises RuntimeError on a full disk
         raise UserError(f"{path} cannot be written ({error}): check the folder and the free space.") from error
 
 
@@ -99,45 +100,50 @@ def load_checkpoint(
     downsample_factor: int | None = None,
     input_shape: tuple[int, int] | None = None,
 ) -> Checkpoint:
-    """The checkpoint at `path` on the CPU, weights in float32.
+    """The checkpoint at `path` on the CPU, with weights in float32.
 
-    The other arguments describe a bare state dict in the community's layout, which needs `name_classes` and
-    `backbone` (downsample_factor 16 and input_shape (512, 512) unless given). A checkpoint of this project describes
-    itself: there only `downsample_factor` and `input_shape` may differ from it, since the same weights fit any, and
-    then they replace its own.
+    Args:
+        path: a checkpoint of this project, which describes itself, or a bare state dict in the community's layout.
+        name_classes: needed for a bare state dict; otherwise None, or the same as in the checkpoint.
+        backbone: needed for a bare state dict; otherwise None, or the same as in the checkpoint.
+        downsample_factor: replaces the checkpoint's, because the same weights fit any. A bare state dict gets 16.
+        input_shape: replaces the checkpoint's, for the same reason. A bare state dict gets (512, 512).
 
-    Raises UserError when the file is missing, unreadable, no checkpoint of these networks, or described otherwise.
+    Raises:
+        UserError: the file is missing, unreadable or no checkpoint of these networks, or the arguments contradict it.
     """
     content = read_torch_file(path)
     weights = weights_in(content, path)
     if is_checkpoint(content):
         options = {name: content[name] for name in OLD_OPTIONS if name in content}
         known = {name: content[name] for name in NAMES if name in content}
-        checkpoint = Checkpoint(**{"options": options, **known, "model": weights})
+        checkpoint = require_sound(Checkpoint(**{"options": options, **known, "model": weights}), path)
     elif name_classes is None or backbone is None:
-        raise UserError(f"{path} is a bare state dict that does not say what it is: give name_classes and backbone.")
+        raise UserError(f"{path} is a bare state dict and does not describe itself: give name_classes and backbone.")
     else:
         checkpoint = Checkpoint.of_run(
             {"name_classes": name_classes, "backbone": backbone}, model=weights, model_name=DEFAULT_MODEL,
             downsample_factor=16, input_shape=[512, 512], settings={},
         )
     for name, given in (("name_classes", name_classes), ("backbone", backbone)):
-        if given is not None and plain(given) != getattr(checkpoint, name):
+        if given is not None and tuple_to_list(given) != getattr(checkpoint, name):
             raise UserError(
-                f"{path} was trained with {name} {getattr(checkpoint, name)} and {plain(given)} was asked for: "
+                f"{path} was trained with {name} {getattr(checkpoint, name)} and {tuple_to_list(given)} was asked for: "
                 "set the same, or None in predict.py, where the checkpoint describes itself."
             )
     return replace(
         checkpoint,
         downsample_factor=downsample_factor or checkpoint.downsample_factor,
-        input_shape=plain(input_shape or checkpoint.input_shape),
+        input_shape=tuple_to_list(input_shape or checkpoint.input_shape),
     )
 
 
 def weights_in(content: Any, path: str | Path) -> dict[str, torch.Tensor]:
-    """The network's state dict in `content`, read from `path`: float32, under this project's names.
+    """The network's state dict, in float32 and with this project's names.
 
-    `content` is a checkpoint of this project or a bare state dict in the community's layout; UserError otherwise.
+    content: a checkpoint of this project, or a bare state dict in the community's layout.
+    path: the file that it was read from, for errors.
+    Raises UserError when `content` is neither.
     """
     if is_checkpoint(content):
         weights = content["model"]
@@ -145,7 +151,16 @@ def weights_in(content: Any, path: str | Path) -> dict[str, torch.Tensor]:
         weights = from_community(content)
     else:
         raise UserError(f"{path} holds no DeepLabv3+ weights: give a checkpoint made by train.py.")
-    return {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
+    if not isinstance(weights, Mapping) or not all(
+            isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in weights.items()):
+        raise UserError(f"{path} is damaged: its model has to be a state dict, tensors by name. Copy the file again.")
+    weights = {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
+    bad = [name for name, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]
+    if bad:
+        raise UserError(
+            f"{path} has weights that are not finite ({_shorten(bad)}): its training failed. Take an earlier file."
+        )
+    return weights
 
 
 def is_checkpoint(content: Any) -> bool:
@@ -154,23 +169,66 @@ def is_checkpoint(content: Any) -> bool:
 
 
 def read_torch_file(path: str | Path) -> Any:
-    """What `torch.save` wrote to `path`, on the CPU; only tensors and plain types are read (no code is run).
+    """The content of a file from `torch.save`, on the CPU. Only tensors and plain types are read; no code runs.
 
-    Raises UserError when the file is missing or not such a file.
+    Raises UserError when the file is missing or of another kind.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: give the path of a checkpoint (.pth).") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except pickle.UnpicklingError as error:
+        if "GLOBAL" not in str(error):  # PyTorch names the class that it would have had to load
+            raise UserError(f"{path} cannot be read as a checkpoint (UnpicklingError): copy it again.") from error
+        raise UserError(
+            f"{path} holds Python objects beside its weights, a whole model or NumPy numbers perhaps. Reading these "
+            "could run code, so they are not read. Where the file was made, save the weights alone: "
+            'torch.save(model.state_dict(), "weights.pth").'
+        ) from error
+    except Exception as error:  # the file comes from outside, and torch.load raises many kinds of errors for it
         raise UserError(f"{path} cannot be read as a checkpoint ({type(error).__name__}): copy it again.") from error
 
 
-def load_weights(model: nn.Module, state_dict: Mapping[str, torch.Tensor], reinit_mismatched: bool) -> list[str]:
-    """Loads `state_dict` into `model`; returns the names of the model's layers that it does not fit.
+def require_sound(checkpoint: Checkpoint, path: str | Path) -> Checkpoint:
+    """The checkpoint itself. Raises UserError when one of its fields is of another kind or out of range."""
+    def is_shape(value: Any) -> bool:
+        return isinstance(value, list) and len(value) == 2 and all(
+            type(side) is int and 1 <= side <= MAX_SIDE for side in value)
 
-    A layer does not fit when it is missing or has another shape. Such layers keep the model's own (fresh) values
-    when `reinit_mismatched`; otherwise a UserError lists them.
+    def are_colors(value: Any) -> bool:
+        return isinstance(value, list) and len(value) == len(checkpoint.name_classes) and all(
+            isinstance(color, list) and len(color) == 3
+            and all(type(part) is int and 0 <= part <= 255 for part in color) for color in value)
+
+    names, least = checkpoint.name_classes, checkpoint.min_confidence
+    checks = {
+        "model": (isinstance(checkpoint.model, Mapping), "a state dict"),
+        "name_classes": (isinstance(names, list) and 2 <= len(names) <= 255 and all(
+            isinstance(name, str) for name in names), "a list of 2 to 255 names"),
+        "colors": (isinstance(names, list) and are_colors(checkpoint.colors), "[R, G, B] of each class, 0 to 255"),
+        "model_name": (isinstance(checkpoint.model_name, str), "a name"),
+        "backbone": (isinstance(checkpoint.backbone, str), "a name"),
+        "downsample_factor": (type(checkpoint.downsample_factor) is int, "a whole number"),
+        "input_shape": (is_shape(checkpoint.input_shape), f"height and width, 1 to {MAX_SIDE}"),
+        "options": (isinstance(checkpoint.options, dict) and all(
+            isinstance(name, str) and isinstance(value, bool) for name, value in checkpoint.options.items()),
+            "names with true or false"),
+        "min_confidence": (isinstance(least, (int, float)) and 0 <= least <= 1, "a number from 0 to 1"),
+        "settings": (isinstance(checkpoint.settings, dict), "a dictionary"),
+        "epoch": (type(checkpoint.epoch) is int and checkpoint.epoch >= 0, "a whole number, 0 or more"),
+    }
+    for name, (good, allowed) in checks.items():
+        if not good:
+            value = "" if name == "model" else f" {getattr(checkpoint, name)!r:.60}"
+            raise UserError(f"{path} is damaged: its {name}{value} has to be {allowed}. Copy the file again.")
+    return checkpoint
+
+
+def load_weights(model: nn.Module, state_dict: Mapping[str, torch.Tensor], reinit_mismatched: bool) -> list[str]:
+    """The names of the model's layers that `state_dict` does not fit, after loading all others into `model`.
+
+    A layer does not fit when it is missing in `state_dict` or has another shape there. If `reinit_mismatched` is True,
+    such layers keep their fresh values. Otherwise a UserError lists them.
     """
     own = model.state_dict()
     fitting = {name: value for name, value in state_dict.items() if name in own and own[name].shape == value.shape}
@@ -186,7 +244,7 @@ def load_weights(model: nn.Module, state_dict: Mapping[str, torch.Tensor], reini
 
 
 def load_backbone(backbone: nn.Module, path: str | Path) -> None:
-    """Loads a state dict with the backbone's own (torchvision's) key names; a classifier in it is left out.
+    """Loads weights into `backbone` from a state dict with torchvision's key names. A classifier in it is ignored.
 
     Raises UserError when an entry of the backbone is missing or has another shape.
     """
@@ -200,10 +258,11 @@ def load_backbone(backbone: nn.Module, path: str | Path) -> None:
     backbone.load_state_dict({name: state_dict[name] for name in own})
 
 
-def plain(value: Any) -> Any:
-    """`value`, a tuple as a list: what a file gives back."""
+def tuple_to_list(value: Any) -> Any:
+    """`value`, but a tuple becomes a list, as it would in a file."""
     return list(value) if isinstance(value, tuple) else value
 
 
 def _shorten(names: Sequence[str], most: int = 6) -> str:
+    """The first `most` names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

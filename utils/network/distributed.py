@@ -1,4 +1,4 @@
-"""One process or many: what `torchrun` starts, and what the processes add up."""
+"""Runs with one process or with several that `torchrun` starts, and what they exchange."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from utils.utils import UserError, pick_device
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those of the run: `rank` of `world_size`, computing on `device`."""
+    """This process, number `rank` of `world_size`; it computes on `device`."""
 
     rank: int
     world_size: int
@@ -29,24 +29,24 @@ class Processes:
         return self.rank == 0
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
-        """`values` added up over all processes, on the CPU of every one of them."""
+        """The sum of `values` over all processes, on the CPU of each process."""
         if self.world_size > 1:
             values = values.to(self.device)
             dist.all_reduce(values)
         return values.cpu()
 
     def wait(self) -> None:
-        """Returns once every process has come here."""
+        """Waits until every process has called this."""
         self.sum(torch.zeros(1))
 
     def align_buffers(self, model: nn.Module) -> None:
-        """Gives every process the main one's BatchNorm statistics, which each has updated with its own batches."""
+        """Copies the main process's BatchNorm statistics to all processes, each of which has seen other batches."""
         if self.world_size > 1:
             for buffer in model.buffers():
                 dist.broadcast(buffer, 0)
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """`model` for a training step: it averages the gradients over the processes where there are several."""
+        """`model` for training steps. If there are several processes, it averages the gradients over them."""
         if self.world_size == 1:
             return model
         devices = [self.device.index] if self.device.type == "cuda" else None
@@ -55,10 +55,10 @@ class Processes:
 
 @contextmanager
 def processes(distributed: bool, device: str) -> Iterator[Processes]:
-    """The processes that `torchrun` started (its environment variables), or this one alone.
+    """Yields the processes that `torchrun` started, as its environment variables say, or this one alone.
 
-    NCCL on CUDA, one GPU for each process; gloo on the CPU. Raises UserError when `distributed` and the start do not
-    go together, or there are fewer GPUs than processes.
+    They use NCCL on CUDA, with one GPU per process, and gloo on the CPU. Raises UserError when `distributed` does not
+    match how the script was started, or when there are fewer GPUs than processes.
     """
     if not distributed:
         if int(os.environ.get("WORLD_SIZE", 1)) > 1:

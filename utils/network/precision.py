@@ -1,4 +1,4 @@
-"""Which number format a device computes in: one code path for mixed precision and full precision."""
+"""The number format that a device computes in. Mixed and full precision share one code path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from utils.network.letterbox import network_input
 
 @dataclass(frozen=True)
 class Precision:
-    """Mixed precision on a device, or full precision when `dtype` is float32."""
+    """Mixed precision on a device, or full precision if `dtype` is float32."""
 
     device_type: str
     dtype: torch.dtype
@@ -24,15 +24,15 @@ class Precision:
             return model(network_input(images))
 
     def scaler(self) -> torch.amp.GradScaler:
-        """A gradient scaler, which does nothing unless the format is float16 (bfloat16 needs none)."""
+        """A gradient scaler. It does nothing unless the format is float16, because bfloat16 needs none."""
         return torch.amp.GradScaler(self.device_type, enabled=self.dtype == torch.float16)
 
 
 def choose_precision(fp16: bool, device: torch.device) -> Precision:
-    """Mixed precision where `fp16` is asked for and the device gains from it.
+    """Mixed precision if `fp16` is True and the device is faster with it, else full precision.
 
-    CUDA: bfloat16 from compute capability 8.0 (Ampere), float16 before. CPU: bfloat16 where it has instructions for
-    it (AVX-512 BF16 or AMX), else float32: without them it would be slower. MPS: float32.
+    CUDA uses bfloat16 from compute capability 8.0 (Ampere), and float16 below. A CPU uses bfloat16 if it has
+    instructions for it (AVX-512 BF16 or AMX); without them bfloat16 would be slower than float32. MPS uses float32.
     """
     dtype = torch.float32
     if fp16 and device.type == "cuda":

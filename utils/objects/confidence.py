@@ -1,4 +1,4 @@
-"""Objects that the network is not sure of are taken for background."""
+"""Turns objects that the network is not sure of into background."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from utils.objects.boxes import object_boxes
 
 
 def drop_unsure(logits: np.ndarray, min_confidence: float) -> np.ndarray:
-    """`logits`, float (C, h, w), with background where an object is less sure than `min_confidence`, from 0 to 1.
+    """`logits`, float (C, h, w), in which objects less certain than `min_confidence` are background.
 
-    An object is an 8-connected component of the class with the highest logit, and its confidence the mean of that
-    class's probability (softmax) over its pixels: a network that is sure of nothing about a thing has taken some stain
-    or stamp for an object. A copy where anything changes.
+    An object is an 8-connected component of the class with the highest logit. Its confidence is the mean probability
+    (softmax) of that class over its pixels. A low confidence often means that the network has mistaken a stain or a
+    stamp for an object. The result is a copy if anything changes, else `logits` itself.
+
+    min_confidence: 0 to 1; 0 changes nothing.
     """
     if not min_confidence:
         return logits
@@ -27,7 +29,7 @@ def drop_unsure(logits: np.ndarray, min_confidence: float) -> np.ndarray:
             count, labels = cv2.connectedComponents((inside == k).view(np.uint8), connectivity=8)
             pixels = np.bincount(labels.ravel(), minlength=count)
             mean = np.bincount(labels.ravel(), confidence.ravel(), count) / np.maximum(pixels, 1)
-            mean[0] = 1  # all that is no such object
+            mean[0] = 1  # label 0 is everything outside these objects
             unsure = (mean < min_confidence)[labels]
             if unsure.any():
                 result = logits.copy() if result is logits else result

@@ -1,4 +1,4 @@
-"""Pictures of a mask; nothing here makes a float copy of the whole sheet."""
+"""Pictures of a mask, made without a float copy of the whole sheet."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ import numpy as np
 from utils.objects.boxes import object_boxes
 from utils.utils import UserError
 
-STRENGTH: float = 0.5  # share of the class colour in a tinted pixel: what is written on a label stays readable
+STRENGTH: float = 0.5  # share of the class colour in a tinted pixel; text on labels stays readable at 0.5
 
 
 def draw_mask(
     pixels: np.ndarray, mask: np.ndarray, colors: Sequence[Sequence[int]], mix_type: int, in_place: bool = False
 ) -> np.ndarray:
-    """A picture of `mask`, (H, W, 3) RGB in the type of `pixels`, which stays as it is unless `in_place`.
+    """A picture of `mask`, (H, W, 3) RGB with the dtype of `pixels`.
 
-    pixels: uint8 or uint16 (H, W, 3) RGB. mask: uint8 (H, W). mix_type 0: `pixels` with the objects tinted, background
-    exactly as it is; 1: the colours of the classes alone; 2: the objects cut out, background black. Values of the
-    mask that have no colour are no objects in a tinted picture. in_place: the result may be `pixels` itself.
-    Raises UserError for another mix_type.
+    Args:
+        pixels: the photograph, uint8 or uint16 (H, W, 3) RGB.
+        mask: uint8 (H, W) of class indices.
+        colors: (R, G, B) of each class, background first. Classes without a colour are not tinted.
+        mix_type: 0: the photograph with tinted objects, background unchanged; 1: only the colours of the classes; 2:
+            objects cut out, background black.
+        in_place: True: `pixels` may be changed and returned, which saves memory.
+
+    Raises:
+        UserError: another mix_type.
     """
     if mix_type not in (0, 1, 2):
         raise UserError(f"mix_type is {mix_type}: it has to be 0 (overlay), 1 (colour mask) or 2 (objects cut out).", 2)
@@ -36,7 +42,7 @@ def draw_mask(
                 inside = mask[box] == index
                 if inside.any():
                     tint = np.rint((1 - STRENGTH) * levels + STRENGTH * palette[index]).astype(pixels.dtype)
-                    _put(picture[box], _look_up(tint, pixels[box]), inside)
+                    _copy_inside(picture[box], _apply_table(tint, pixels[box]), inside)
     elif mix_type == 1:
         picture = np.full_like(pixels, palette[0])
         for box in object_boxes(mask):
@@ -44,18 +50,18 @@ def draw_mask(
     else:
         picture = np.zeros_like(pixels)
         for box in object_boxes(mask):
-            _put(picture[box], pixels[box], mask[box] > 0)
+            _copy_inside(picture[box], pixels[box], mask[box] > 0)
     return picture
 
 
-def _look_up(table: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """`values` (H, W, 3) replaced by the rows of `table` (levels, 3), each channel by its own column."""
+def _apply_table(table: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """`values` (H, W, 3) looked up in `table` (levels, 3): each channel in its own column."""
     if values.dtype == np.uint8:
         return cv2.LUT(values, table[None])
     return np.stack([table[values[..., channel], channel] for channel in range(3)], axis=-1)
 
 
-def _put(target: np.ndarray, source: np.ndarray, inside: np.ndarray) -> None:
-    """Copies `source` into `target`, both (H, W, 3), where `inside`, bool (H, W), is True; 30 x as fast as NumPy."""
+def _copy_inside(target: np.ndarray, source: np.ndarray, inside: np.ndarray) -> None:
+    """Copies `source` to `target`, both (H, W, 3), where `inside`, bool (H, W), is True: 30 x as fast as NumPy."""
     copied = cv2.copyTo(source, inside.view(np.uint8), target)
     assert copied is target, "OpenCV wrote to a copy"

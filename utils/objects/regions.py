@@ -1,4 +1,4 @@
-"""The objects in a mask, and how many pixels each class has."""
+"""Finds the objects in a mask, and counts the pixels of each class."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 
 from utils.objects.boxes import object_boxes
 
-MIN_AREA = 0.0002  # share of the sheet; the smallest objects on real sheets (barcodes) take about 0.0016
-ROWS = 512  # rows worked on at a time
+MIN_AREA = 0.0002  # share of the sheet; the smallest objects on real sheets, barcodes, have about 0.0016
+ROWS = 512  # rows processed at a time, to limit memory
 
 
 class Region(NamedTuple):
-    """One 8-connected component of a class; lengths in pixels, positions as (row, column)."""
+    """One 8-connected component of a class. Lengths are in pixels, positions are (row, column)."""
 
     name: str
-    index: int  # of the class
+    index: int  # the class
     top: int
     left: int
     height: int
@@ -28,7 +28,7 @@ class Region(NamedTuple):
 
 
 def count_pixels(mask: np.ndarray, name_classes: Sequence[str]) -> dict[str, int]:
-    """How many pixels of `mask`, uint8 (H, W), each class has; classes that are absent too."""
+    """How many pixels of `mask`, uint8 (H, W), each class has; absent classes have 0."""
     counts = np.zeros(256, np.int64)
     for rows, columns in object_boxes(mask):
         for top in range(rows.start, rows.stop, ROWS):
@@ -38,10 +38,10 @@ def count_pixels(mask: np.ndarray, name_classes: Sequence[str]) -> dict[str, int
 
 
 def find_regions(mask: np.ndarray, name_classes: Sequence[str], min_area: float = MIN_AREA) -> list[Region]:
-    """The objects in `mask`, uint8 (H, W), by class and then from top to bottom; the background is none.
+    """The objects in `mask`, uint8 (H, W), sorted by class and then from top to bottom, without the background.
 
-    Objects of one class that touch, be it by a corner, are one region. Smaller ones than `min_area`, a share of the
-    sheet, are left out as specks.
+    Objects of one class that touch, even at a corner, are one region. Regions smaller than `min_area`, a share of the
+    sheet, are specks and left out.
     """
     regions = []
     for box in object_boxes(mask):

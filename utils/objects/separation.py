@@ -1,7 +1,7 @@
-"""Masks in which objects of one class do not touch.
+"""Separates objects of one class in training masks.
 
-A mask says which pixels are labels, not where one label ends and the next begins. What the network should tell apart
-has to be apart in the masks that it learns from.
+A mask says which pixels are labels. It does not say where one label ends and the next begins. Objects that the network
+should keep apart must be apart in the masks that it learns from.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from utils.utils import GAP, IGNORE
 
 
 def separate_objects(mask: np.ndarray, gap: int) -> np.ndarray:
-    """A copy of mask uint8 (H, W) with GAP wherever two objects of one class are close to each other.
+    """A copy of mask, uint8 (H, W), with GAP pixels where two objects of one class are close together.
 
-    An object is a connected component (of pixels that share a side). Those of its pixels become GAP around which
-    a square of `gap` pixels, an odd number, holds another object of the same class too, and so do ignored pixels
-    between two (`seam` of labelme_to_deeplab.py). The gap that a photograph shows between two labels is often lost at
-    the network's size; a wider one is not. In the spirit of Ronneberger et al. 2015, arXiv 1505.04597, who weight such
-    pixels in the loss.
+    An object is a connected component of pixels that share a side. A pixel of an object becomes GAP if the square of
+    `gap` pixels around it (an odd number) also holds another object of the same class. Ignored pixels between two
+    objects (`seam` of labelme_to_deeplab.py) become GAP in the same way. The narrow gap between two labels in a
+    photograph is often lost at the network's input size; this wider one is not. The idea is from Ronneberger et al.
+    2015, arXiv 1505.04597, who give such pixels more weight in the loss.
     """
     result = mask.copy()
     for class_id in labelled_classes(mask):
@@ -30,12 +30,14 @@ def separate_objects(mask: np.ndarray, gap: int) -> np.ndarray:
 
 
 def between_objects(objects: np.ndarray, where: np.ndarray, gap: int) -> np.ndarray:
-    """Which pixels of bool (H, W) `where` have two objects in the square of `gap` pixels, an odd number, around them.
+    """Which pixels lie between two objects, bool (H, W).
 
-    objects: integers (H, W), 0 where there is none, else the object's number.
+    objects: integers (H, W): the number of the object, or 0.
+    where: only these pixels can be True, bool (H, W).
+    gap: side of the square around a pixel that must hold two objects; an odd number.
     """
     square = np.ones((gap, gap), np.uint8)
-    numbers = objects.astype(np.float32)  # OpenCV dilates no int32
+    numbers = objects.astype(np.float32)  # OpenCV cannot dilate int32
     lowest = cv2.erode(np.where(objects > 0, numbers, np.float32(np.inf)), square)
     return where & (cv2.dilate(numbers, square) > lowest)
 

@@ -1,4 +1,4 @@
-"""Each object of a sheet cut out to a file of its own."""
+"""Cuts each object of a sheet out into its own file."""
 
 from __future__ import annotations
 
@@ -13,17 +13,26 @@ from utils.files.images import Kept, write_picture
 from utils.objects.regions import Region
 from utils.predicting.plan import SheetFiles
 
-CROP_MARGIN = 0.004  # share of the sheet's diagonal that a crop is larger on each side: outlines are not exact
+CROP_MARGIN = 0.004  # extra border of a crop, as a share of the sheet's diagonal, because outlines are not exact
 
 
 def write_crops(
     sheet: SheetFiles, pixels: np.ndarray, kept: Kept, regions: Sequence[Region], name_classes: Sequence[str]
 ) -> list[Path]:
-    """The files that the objects of a sheet were cut out to, upright rectangles, one for each of `regions`.
+    """The crop files of a sheet, one upright rectangle for each of `regions`, after writing them.
 
-    They are <class number>_<class>/<sheet>_<n> in the folder of crops (no spaces in the class), n counting the objects of a class from top to
-    bottom, in the sheet's own format. Those that an earlier run left beyond the last n are removed. pixels: uint8 or
-    uint16 (H, W, 3) RGB; kept: what its file had. Raises UserError when one cannot be written.
+    They are <class number>_<class>/<sheet>_<n> in the folder of crops, in the format of the sheet. n counts the objects
+    of a class from top to bottom. The folder's name has no spaces. Files of an earlier run with a higher n are removed.
+
+    Args:
+        sheet: where the results go.
+        pixels: the photograph, uint8 or uint16 (H, W, 3) RGB.
+        kept: format and metadata of its file, for the crops.
+        regions: the objects to cut out.
+        name_classes: names for the folders, background first.
+
+    Raises:
+        UserError: a crop cannot be written.
     """
     height, width = pixels.shape[:2]
     margin = round(CROP_MARGIN * math.hypot(height, width))

@@ -1,4 +1,4 @@
-"""Sheets from files to files: overlays, index masks, crops and tables of what was found."""
+"""Predicts sheets and writes the results: overlays, index masks, crops and tables."""
 
 from __future__ import annotations
 
@@ -22,18 +22,27 @@ from utils.utils import UserError, find_images, printable, remove_abandoned
 
 
 class Segmenter(Protocol):
-    """What is needed of a `DeeplabV3`."""
+    """What this module needs from a model; `DeeplabV3` has it."""
 
     name_classes: list[str]
     colors: list[tuple[int, int, int]]
 
-    def segment(self, image: np.ndarray) -> np.ndarray: ...
+    def segment(self, image: np.ndarray) -> np.ndarray:
+        """The class of each pixel, uint8 (H, W), of an image (H, W, 3)."""
+        ...
 
 
 def predict_sheet(model: Segmenter, sheet: SheetFiles, mix_type: int, crops: bool) -> Found:
-    """What was found on a sheet, after its results have been written: picture, index mask and, if asked for, crops.
+    """What was found on a sheet, after writing its picture, its index mask and, if asked for, its crops.
 
-    Raises UserError.
+    Args:
+        model: finds the objects.
+        sheet: the file to read and those to write.
+        mix_type: kind of picture, see `draw_mask`.
+        crops: also cut each object out.
+
+    Raises:
+        UserError: the sheet cannot be read, or a result cannot be written.
     """
     pixels, kept = read_picture(sheet.source)
     mask = model.segment(pixels)
@@ -51,21 +60,30 @@ def predict_folder(
     model: Segmenter, input_dir: str | Path, output_dir: str | Path, *,
     mix_type: int, recursive: bool, count: bool, crops: bool, num_workers: int,
 ) -> int:
-    """How many images of a folder were bad; all others have been predicted, and a summary was printed.
+    """The number of bad images in a folder, after predicting all others and printing a summary.
 
-    count: also write classes.csv and objects.csv. crops: also cut each object out. num_workers: sheets worked on at a
-    time, in threads.
-    Raises UserError when nothing can be done (no images, or outputs that would overwrite inputs or each other) and,
-    at the end, when a table cannot be written.
+    Args:
+        model: finds the objects.
+        input_dir: the folder to read.
+        output_dir: the folder to write to.
+        mix_type: kind of picture, see `draw_mask`.
+        recursive: also read the subfolders.
+        count: also write classes.csv and objects.csv.
+        crops: also cut each object out.
+        num_workers: sheets processed at the same time, in threads.
+
+    Raises:
+        UserError: there are no images, or outputs would overwrite inputs or each other; this is checked first. Or, at
+            the end, a table cannot be written.
     """
     input_dir, output_dir = Path(input_dir), Path(output_dir)
     same = same_file_key(input_dir) == same_file_key(output_dir)
     if same or is_in(input_dir, output_dir):
-        raise UserError(f"output_dir is {output_dir}, which {'is' if same else 'holds'} input_dir: originals are kept, "
-                        "set another folder.", 2)
+        raise UserError(f"output_dir is {output_dir}, which {'is' if same else 'holds'} input_dir: choose another "
+                        "folder, so that no original is overwritten.", 2)
     sources = [
         path for path in find_images(input_dir, recursive)
-        if not is_in(path, output_dir)  # the results of an earlier run
+        if not is_in(path, output_dir)  # skip the results of an earlier run
     ]
     if not sources:
         hint = "" if recursive else " (recursive = True looks into its subfolders)"
@@ -101,7 +119,15 @@ def clean(sheets: Sequence[SheetFiles], crops: bool) -> None:
 def _predict_all(
     model: Segmenter, sheets: Sequence[SheetFiles], mix_type: int, crops: bool, num_workers: int
 ) -> Iterator[tuple[SheetFiles, Found | UserError]]:
-    """Each sheet with what was found or why nothing was, in order; reading and writing overlap with the network."""
+    """Yields each sheet, in order, with what was found on it or with its error.
+
+    Threads read and write sheets while the network computes others.
+
+    Args:
+        model, mix_type, crops: as in `predict_sheet`.
+        sheets: the files to read and those to write.
+        num_workers: sheets processed at the same time.
+    """
 
     def work(sheet: SheetFiles) -> Found | UserError:
         try:

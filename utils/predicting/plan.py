@@ -1,4 +1,4 @@
-"""Where the results of each sheet go."""
+"""The names of the files that hold the results of each sheet."""
 
 from __future__ import annotations
 
@@ -11,20 +11,28 @@ from utils.utils import UserError, require_distinct
 
 
 class SheetFiles(NamedTuple):
-    """One input file and where its results go."""
+    """One input file and the files for its results."""
 
     source: Path
     picture: Path
     mask: Path
-    crops: Path  # the folder of all crops
-    name: Path  # the source within its input folder
+    crops: Path  # folder for all crops
+    name: Path  # path of the source within input_dir
 
 
 def plan(sources: Sequence[Path], input_dir: Path, output_dir: Path, mix_type: int) -> list[SheetFiles]:
-    """The output files of each source: its own name in `output_dir`, and masks/<stem>.png there; subfolders are kept.
+    """The output files of each source: a picture with its own name in `output_dir`, and masks/<stem>.png.
 
-    The picture of mix_type 1, a colour mask, is a PNG as well. Raises UserError when two sources would be written to
-    one file, or any to a file that is itself a source.
+    Subfolders are kept.
+
+    Args:
+        sources: the input files.
+        input_dir: the folder that they are in.
+        output_dir: the folder to write to.
+        mix_type: kind of picture; with 1, a colour mask, the picture is a PNG.
+
+    Raises:
+        UserError: two sources have the same output, or an output is itself a source.
     """
     sheets = []
     for source in sources:
@@ -42,7 +50,7 @@ def plan(sources: Sequence[Path], input_dir: Path, output_dir: Path, mix_type: i
 
 
 def same_file_key(path: Path) -> str:
-    """Equal for two paths of one file, also where letter case does not count."""
+    """A text that is equal for two paths of one file, even if they differ in letter case."""
     return os.path.normcase(_resolved(path)).casefold()
 
 

@@ -1,4 +1,4 @@
-"""Frames of a video file or a camera drawn on, shown and saved."""
+"""Draws on the frames of a video file or a camera, shows them and saves them."""
 
 from __future__ import annotations
 
@@ -12,20 +12,28 @@ from tqdm import tqdm
 
 from utils.utils import UserError, atomic_path
 
-CODECS: dict[str, str] = {".mp4": "mp4v", ".avi": "MJPG"}  # those that every OpenCV build can write
+CODECS: dict[str, str] = {".mp4": "mp4v", ".avi": "MJPG"}  # every OpenCV build can write these
 WINDOW = "q or Esc ends"
 ESC = 27
 
 
 def annotate_video(
-    source: str | int, save_path: str, annotate: Callable[[np.ndarray], np.ndarray], *, fps: float = 0.0, show: bool = False
+    source: str | int, save_path: str, annotate: Callable[[np.ndarray], np.ndarray], *,
+    fps: float = 0.0, show: bool = False,
 ) -> int:
-    """How many frames of `source` were drawn on, shown in a window (`show`) and saved (unless `save_path` is "").
+    """The number of frames in `source`, after drawing on them, showing and saving them.
 
-    source: a video file, or the number of a camera. annotate: uint8 RGB (H, W, 3) to the same. fps: of the saved video,
-    0 for the source's own (25 where it does not tell). q or Esc in the window ends it early. Sound is not kept; the
-    codecs cut an odd width or height by one pixel.
-    Raises UserError when the source cannot be opened or read, the video cannot be written, or OpenCV has no windows.
+    q or Esc in the window ends it early. Sound is lost. The codecs cut one pixel off an odd width or height.
+
+    Args:
+        source: a video file, or the number of a camera.
+        save_path: the video to write. "": none.
+        annotate: draws on a frame, uint8 (H, W, 3) RGB, and returns one of the same size.
+        fps: frames per second of the saved video. 0: those of the source, or 25 if it does not say.
+        show: show the frames in a window.
+
+    Raises:
+        UserError: the source cannot be opened or read, the video cannot be written, or OpenCV cannot open windows.
     """
     name = f"camera {source}" if isinstance(source, int) else source
     if not isinstance(source, int) and not Path(source).is_file():
@@ -44,18 +52,18 @@ def annotate_video(
         total = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0) or None
         with ExitStack() as stack:
             writer = None
-            for frame in tqdm(_frames(capture), total=total, unit=" frames"):
+            for frame in tqdm(_read_frames(capture), total=total, unit=" frames"):
                 picture = cv2.cvtColor(annotate(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)), cv2.COLOR_RGB2BGR)
                 if save_path and writer is None:
                     temporary = stack.enter_context(atomic_path(save_path))
-                    writer = _writer(temporary, fps, picture)
-                    stack.callback(writer.release)  # before the file is renamed, or removed
+                    writer = _open_writer(temporary, fps, picture)
+                    stack.callback(writer.release)  # must happen before the file is renamed
                     if not writer.isOpened():
                         raise UserError(f"{save_path} cannot be written: check the folder, or save as .avi.")
                 if writer is not None:
                     writer.write(picture)
                 count += 1
-                if show and _show(picture) in (ord("q"), ESC):
+                if show and _show_frame(picture) in (ord("q"), ESC):
                     break
             if not count:
                 raise UserError(f"{name} gave no frame: try another file or camera.")
@@ -69,7 +77,8 @@ def annotate_video(
     return count
 
 
-def _frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
+def _read_frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
+    """Yields the frames of a video, uint8 (H, W, 3) BGR."""
     while True:
         good, frame = capture.read()
         if not good:
@@ -77,7 +86,8 @@ def _frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
         yield frame
 
 
-def _writer(path: Path, fps: float, picture: np.ndarray) -> cv2.VideoWriter:
+def _open_writer(path: Path, fps: float, picture: np.ndarray) -> cv2.VideoWriter:
+    """A writer of frames with the size of `picture`."""
     code = cv2.VideoWriter_fourcc(*CODECS[path.suffix.lower()])
     return cv2.VideoWriter(str(path), code, fps, (picture.shape[1], picture.shape[0]))
 
@@ -94,8 +104,8 @@ def _require_frames(path: Path, count: int, save_path: str) -> None:
         written.release()
 
 
-def _show(picture: np.ndarray) -> int:
-    """The key pressed while `picture` is shown."""
+def _show_frame(picture: np.ndarray) -> int:
+    """The key that is pressed while `picture` is shown."""
     try:
         cv2.imshow(WINDOW, picture)
         return cv2.waitKey(1) & 0xFF

@@ -1,6 +1,6 @@
-"""Pictures of numbers as PNG files: curves over the epochs, bars for the classes, the confusion matrix.
+"""Plots as PNG files: curves over the epochs, bars for the classes, the confusion matrix.
 
-Matplotlib's objects are used without pyplot: no window system, no state, nothing that stays in memory.
+They use Matplotlib without pyplot. So they need no window system and leave no figures in memory.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from utils.utils_metrics import percent
 def moving_average(values: Sequence[float]) -> np.ndarray:
     """A smoothed copy of `values`, float64 (N,): the mean of each value and its neighbours on both sides.
 
-    The window is 5 wide below 25 values and 15 from there on; near an end it shrinks on both sides alike, so that a
-    straight line stays what it is and the first and the last value too. NaN counts as no value.
-    (The community's code draws scipy's Savitzky-Golay filter of these widths; this needs no scipy.)
+    The window is 5 wide for fewer than 25 values, and 15 wide otherwise. Near an end it shrinks equally on both sides.
+    So a straight line does not change, nor do the first and the last value. NaN is left out of the mean.
+    The community's code uses scipy's Savitzky-Golay filter with these widths; this needs no scipy.
     """
     values = np.asarray(values, np.float64)
     half = 2 if len(values) < 25 else 7
@@ -46,11 +46,15 @@ def moving_average(values: Sequence[float]) -> np.ndarray:
 def plot_curves(
     path: str | Path, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, ylabel: str
 ) -> None:
-    """Writes a PNG with each curve as it is (thin) and smoothed (thick).
+    """Writes a PNG with each curve twice: as it is (thin) and smoothed (thick).
 
-    curves: name -> (epochs, values), both of one length; an empty curve is left out, a single point is drawn as one.
+    Args:
+        path: the file to write.
+        curves: name -> (epochs, values) of the same length. Empty curves are left out.
+        title: above the plot.
+        ylabel: name of the vertical axis.
     """
-    with _png(path, 8, 5) as axes:
+    with _png_axes(path, 8, 5) as axes:
         for i, (name, (epochs, values)) in enumerate(curves.items()):
             color = f"C{i}"
             if len(values):
@@ -70,12 +74,17 @@ def plot_bars(
     path: str | Path, values: Sequence[float], name_classes: Sequence[str], colors: Sequence[tuple[int, int, int]],
     title: str,
 ) -> None:
-    """Writes a PNG with one horizontal bar a class, in the class's colour, its value in per cent beside it.
+    """Writes a PNG with one horizontal bar per class, in the class's colour, with its value in per cent.
 
-    values: shares from 0 to 1, NaN for a class without a value; colors: (R, G, B) from 0 to 255.
+    Args:
+        path: the file to write.
+        values: shares from 0 to 1, or NaN for a class without a value.
+        name_classes: background first.
+        colors: (R, G, B) of each class, 0 to 255.
+        title: above the plot.
     """
     rows = range(len(name_classes))
-    with _png(path, 8, 1.3 + 0.4 * len(name_classes)) as axes:
+    with _png_axes(path, 8, 1.3 + 0.4 * len(name_classes)) as axes:
         axes.barh(rows, np.nan_to_num(values), height=0.7, color=np.asarray(colors) / 255)
         for row, value in zip(rows, values, strict=True):
             text = "no such pixels" if math.isnan(value) else percent(value)
@@ -90,15 +99,21 @@ def plot_bars(
 
 
 def plot_confusion(path: str | Path, matrix: np.ndarray, name_classes: Sequence[str], title: str) -> None:
-    """Writes a PNG of a confusion matrix, integer (C, C), rows truth: shares of each row in per cent, as colours too.
+    """Writes a PNG of a confusion matrix, with the shares of each row as numbers and as colours.
 
-    The row of a class that is nowhere in the truth stays empty.
+    The row of a class that is absent from the truth is empty.
+
+    Args:
+        path: the file to write.
+        matrix: integer (C, C), rows are the truth.
+        name_classes: background first.
+        title: above the plot.
     """
     totals = matrix.sum(1, keepdims=True)
     shares = np.where(totals > 0, matrix / np.maximum(totals, 1), np.nan)
     side = 2.5 + 0.9 * len(name_classes)
     ticks = range(len(name_classes))
-    with _png(path, side + 1, side) as axes:
+    with _png_axes(path, side + 1, side) as axes:
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         axes.figure.colorbar(image, format=PercentFormatter(1), shrink=0.8)
         for row, column in np.argwhere(~np.isnan(shares)):
@@ -113,9 +128,9 @@ def plot_confusion(path: str | Path, matrix: np.ndarray, name_classes: Sequence[
 
 
 @contextmanager
-def _png(path: str | Path, width: float, height: float) -> Iterator[Axes]:
-    """Yields the axes of a new figure of `width` x `height` inches, written to `path` when the block ends well."""
-    with rc_context({"font.family": _fonts(), "text.parse_math": False}):  # a "$" in a class name is just a "$"
+def _png_axes(path: str | Path, width: float, height: float) -> Iterator[Axes]:
+    """Yields the axes of a new figure, `width` x `height` inches, and writes it to `path` if the block succeeds."""
+    with rc_context({"font.family": _font_families(), "text.parse_math": False}):  # a "$" in a class name is just a "$"
         figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
         FigureCanvasAgg(figure)
         yield figure.add_subplot()
@@ -126,8 +141,8 @@ def _png(path: str | Path, width: float, height: float) -> Iterator[Axes]:
 
 
 @cache
-def _fonts() -> list[str]:
-    """The font families to draw text with: Matplotlib's own, then what is installed of those with Chinese letters."""
+def _font_families() -> list[str]:
+    """The font families for text: Matplotlib's own, then the installed ones with Chinese characters."""
     installed = set(font_manager.get_font_names())
     chinese = ("Noto Sans CJK SC", "Microsoft YaHei", "SimHei", "PingFang SC", "Heiti SC", "WenQuanYi Micro Hei")
     return ["DejaVu Sans", *(name for name in chinese if name in installed)]

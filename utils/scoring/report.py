@@ -1,4 +1,4 @@
-"""The files that get_miou.py leaves: metrics.md, metrics.json, confusion_matrix.csv, per_sheet.csv and pictures."""
+"""The result files of get_miou.py: metrics.md, metrics.json, confusion_matrix.csv, per_sheet.csv and plots."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from utils.utils_metrics import Scores, confusion_matrix, markdown_table, percen
 
 
 class SheetScores(NamedTuple):
-    """What is counted on one sheet: pixels, int64 (C, C), rows truth, columns prediction; objects where asked for."""
+    """The counts of one sheet: pixels, int64 (C, C), rows truth, columns prediction; and objects, or None."""
 
     matrix: np.ndarray
     objects: ObjectCounts | None
 
 
 class Report:
-    """The scores of many sheets, summed as they come: memory does not grow with their number.
+    """The scores of many sheets. Only sums are kept, so memory does not grow with the number of sheets.
 
-    name_classes: background first; colors: (R, G, B) of each class; with_objects: objects and outlines too, which
-    takes about 0.5 s for a sheet of 21 megapixels.
+    name_classes: background first.
+    colors: (R, G, B) of each class.
+    with_objects: also score objects and outlines, which takes about 0.5 s for a sheet of 21 megapixels.
     """
 
     def __init__(self, name_classes: Sequence[str], colors: Sequence[Sequence[int]], with_objects: bool) -> None:
@@ -43,7 +44,7 @@ class Report:
         return columns if self.objects is None else [*columns, "objects", "objects found", "false objects"]
 
     def measure(self, truth: np.ndarray, prediction: np.ndarray) -> SheetScores:
-        """The counts of one sheet, to `add`; changes nothing here, so threads may share it.
+        """The counts of one sheet, for `add`. It changes nothing here, so several threads may call it at once.
 
         truth, prediction: uint8 (H, W). Raises ValueError like `confusion_matrix`.
         """
@@ -52,7 +53,7 @@ class Report:
         return SheetScores(matrix, count_objects(truth, prediction, count) if self.objects is not None else None)
 
     def add(self, stem: str, sheet: SheetScores) -> list[Any]:
-        """The sheet's row of per_sheet.csv: scores from 0 to 1, NaN for absent classes, and counts of objects."""
+        """The row of a sheet in per_sheet.csv, after adding its counts: scores, NaN for absent classes, and objects."""
         result = scores(sheet.matrix)
         row = [stem, *(round(float(value), 4) for value in (result.miou, *result.iou))]
         if sheet.objects is not None:
@@ -63,9 +64,10 @@ class Report:
         return row
 
     def write(self, out_dir: Path, missing: Sequence[str], about: Mapping[str, Any]) -> str:
-        """The scores as Markdown text, after writing them and the pictures into `out_dir`.
+        """The scores as Markdown text, after writing all files to `out_dir`.
 
-        missing: a sentence for each sheet that is not in the scores; about: what they are of, for metrics.json.
+        missing: one sentence for each sheet that could not be scored.
+        about: entries for metrics.json that say where the scores come from.
         Raises UserError when a file cannot be written.
         """
         names, matrix, result = self.name_classes, self.matrix, scores(self.matrix)
@@ -90,26 +92,29 @@ class Report:
 
 
 def _scores_dict(result: Scores, matrix: np.ndarray, name_classes: Sequence[str]) -> dict[str, Any]:
-    """The scores in plain types; NaN becomes None, which JSON writes as null."""
+    """The pixel scores in plain types. NaN becomes None, which JSON writes as null."""
     per_class = {"iou": result.iou, "recall": result.recall, "precision": result.precision,
                  "true_pixels": matrix.sum(1), "predicted_pixels": matrix.sum(0)}
-    means = {name: _plain(getattr(result, name)) for name in ("miou", "mpa", "mprecision", "mrecall", "accuracy")}
-    return {**means, "classes": _records(name_classes, per_class), "confusion_matrix": matrix.tolist()}
+    means = {name: _nan_to_none(getattr(result, name)) for name in ("miou", "mpa", "mprecision", "mrecall", "accuracy")}
+    return {**means, "classes": _class_records(name_classes, per_class), "confusion_matrix": matrix.tolist()}
 
 
 def _objects_dict(counts: ObjectCounts, name_classes: Sequence[str]) -> dict[str, Any]:
+    """The object scores in plain types, without the background."""
     per_class = {"true": counts.true, "found": counts.found, "recall": counts.recall, "false": counts.false,
                  "false_per_sheet": counts.false_per_sheet, "boundary_f1": counts.boundary_f1}
     rules = {"match_iou_above": MATCH_IOU, "min_area_share": MIN_AREA, "boundary_tolerance_of_diagonal": TOLERANCE}
-    return {**rules, "classes": _records(name_classes, per_class)[1:]}
+    return {**rules, "classes": _class_records(name_classes, per_class)[1:]}
 
 
-def _records(name_classes: Sequence[str], per_class: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+def _class_records(name_classes: Sequence[str], per_class: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """One dict per class with its name and its values."""
     return [
-        {"name": name, **{key: _plain(values[k].item()) for key, values in per_class.items()}}
+        {"name": name, **{key: _nan_to_none(values[k].item()) for key, values in per_class.items()}}
         for k, name in enumerate(name_classes)
     ]
 
 
-def _plain(value: float) -> float | None:
+def _nan_to_none(value: float) -> float | None:
+    """`value`, or None for NaN, which JSON does not have."""
     return None if math.isnan(value) else value

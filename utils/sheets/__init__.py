@@ -1,1 +1,1 @@
-"""Parts of the synthetic herbarium sheets that make_sheets.py draws."""
+"""Draws the parts of synthetic herbarium sheets for make_sheets.py."""

@@ -1,4 +1,4 @@
-"""The camera: geometry (pixels and polygons alike), light, colour, sharpness, noise."""
+"""The camera: geometry of pixels and polygons, light, colour, sharpness and noise."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from utils.sheets.drawing.draw import Kit, Shape, grain, rotation, shade, smooth_noise
+from utils.sheets.drawing.draw import Kit, Shape
+from utils.sheets.drawing.pixels import grain, rotation, shade, smooth_noise
 
 
 @dataclass(frozen=True)
 class Lens:
-    """Where each point of the photograph comes from: turned by `angle` degrees, zoomed, bent by `bow` (a share of
-    the half diagonal; positive is a barrel), for an image of `size` (height, width)."""
+    """The geometry of a photograph: which point of the flat drawing each of its points shows.
+
+    Attributes:
+        size: (height, width) of the image.
+        angle: rotation in degrees.
+        zoom: magnification.
+        bow: distortion as a share of the half diagonal; positive bends like a barrel.
+    """
 
     size: tuple[int, int]
     angle: float
@@ -31,33 +38,33 @@ class Lens:
         return float(np.hypot(*self.size)) / 2
 
     def back(self, points: np.ndarray) -> np.ndarray:
-        """Points (n, 2) of the flat drawing that show at `points` of the photograph."""
+        """The points (n, 2) of the flat drawing that appear at `points` of the photograph."""
         away = (points - self.middle) / self.reach
         square = (away ** 2).sum(-1, keepdims=True)
         return away * (1 + self.bow * square) @ rotation(-self.angle).T * (self.reach / self.zoom) + self.middle
 
     def forth(self, points: np.ndarray) -> np.ndarray:
-        """Where `points` (n, 2) of the flat drawing show in the photograph: the inverse of `back`."""
+        """The points of the photograph at which `points` (n, 2) of the flat drawing appear: the inverse of `back`."""
         flat = (points - self.middle) @ rotation(self.angle).T * (self.zoom / self.reach)
         bent = flat.copy()
-        for _ in range(12):  # fixed point: bow is small
+        for _ in range(12):  # fixed-point iteration, which converges because bow is small
             bent = flat / (1 + self.bow * (bent ** 2).sum(-1, keepdims=True))
         return bent * self.reach + self.middle
 
 
 def random_lens(kit: Kit, size: tuple[int, int]) -> Lens:
-    """A lens for a copy stand: hardly turned, hardly bent."""
+    """A lens for a copy stand: turned and bent very little."""
     angle = float(kit.rng.normal(0, 0.5)) if kit.chance(0.6) else 0.0
     bow = float(kit.rng.normal(0, 0.008)) if kit.chance(0.5) else 0.0
     return Lens(size, angle, 1 + abs(bow) + abs(np.deg2rad(angle)) * 0.7, bow)
 
 
 def photograph(lens: Lens, image: np.ndarray, shapes: list[Shape]) -> tuple[np.ndarray, list[Shape]]:
-    """The image through the lens, and the shapes with as many corners as a bent edge needs."""
+    """The image and the shapes as the lens shows them. Shapes get extra corners if the lens bends their edges."""
     if lens.angle == 0 and lens.bow == 0:
         return image, shapes
     height, width = lens.size
-    step = 16  # the map is smooth: work it out on a coarse grid and enlarge it
+    step = 16  # the map is smooth, so a coarse grid is computed and enlarged
     xs, ys = np.arange(0, width + step, step) + 0.5, np.arange(0, height + step, step) + 0.5
     grid = lens.back(np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)).reshape(len(ys), len(xs), 2) - 0.5
     affine = np.array([[step, 0, 0], [0, step, 0]], np.float64)
@@ -69,7 +76,7 @@ def photograph(lens: Lens, image: np.ndarray, shapes: list[Shape]) -> tuple[np.n
 
 
 def densify(points: np.ndarray, longest: float) -> np.ndarray:
-    """The closed polygon `points` with extra corners so that no edge is longer than `longest`."""
+    """The closed polygon `points` with extra corners, so that no edge is longer than `longest`."""
     pieces = []
     for start, end in zip(points, np.roll(points, -1, 0)):
         count = max(1, int(np.ceil(np.linalg.norm(end - start) / longest)))
@@ -78,7 +85,7 @@ def densify(points: np.ndarray, longest: float) -> np.ndarray:
 
 
 def turn(image: np.ndarray, shapes: list[Shape], quarters: int) -> tuple[np.ndarray, list[Shape]]:
-    """Image and shapes turned by `quarters` times 90 degrees counter-clockwise."""
+    """Image and shapes turned counter-clockwise by `quarters` times 90 degrees."""
     for _ in range(quarters % 4):
         width = image.shape[1]
         image = np.rot90(image)
@@ -88,10 +95,10 @@ def turn(image: np.ndarray, shapes: list[Shape], quarters: int) -> tuple[np.ndar
 
 
 def expose(kit: Kit, image: np.ndarray) -> None:
-    """Changes light and colour of `image` in place: exposure, contrast, cast, vignette, uneven light, no colour."""
+    """Changes `image` in place: exposure, contrast, colour cast, vignette, uneven light, or greyscale."""
     rng, size = kit.rng, image.shape[:2]
     gain = np.exp(rng.normal(0, 0.07)) * np.exp(rng.normal(0, 0.02, 3))
-    if kit.chance(0.12):  # a strong cast: tungsten light (blue is lost first), daylight, or a little green
+    if kit.chance(0.12):  # a strong cast: tungsten light, which has little blue, or daylight, or a little green
         gain = gain * np.exp(rng.normal(0.12, 0.12) * np.array([0.3, 0.0, -1.6]) + (0, rng.normal(0.02, 0.03), 0))
     gamma, lift = np.exp(rng.normal(0, 0.12)), rng.uniform(0, 14) if kit.chance(0.4) else 0.0
     level = np.linspace(0, 1, 256)[:, None] ** gamma * gain * (255 - lift) + lift
@@ -111,7 +118,7 @@ def expose(kit: Kit, image: np.ndarray) -> None:
 
 
 def resolve(kit: Kit, image: np.ndarray) -> np.ndarray:
-    """`image` as the sensor records it: blur, a loss of resolution, sharpening, noise."""
+    """`image` as the sensor records it, with blur, lost resolution, sharpening and noise."""
     rng, size = kit.rng, image.shape[:2]
     if kit.chance(0.3):
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.0) * max(1.0, size[0] / 2000))

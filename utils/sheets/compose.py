@@ -1,7 +1,4 @@
-"""A whole sheet: what lies where. Layouts are those of real herbaria, mixed at random.
-
-`compose` gives the photograph and its labelled polygons, later ones on top.
-"""
+"""Composes a whole sheet and photographs it. The layouts are those of real herbaria, mixed at random."""
 
 from __future__ import annotations
 
@@ -11,13 +8,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from utils.sheets import camera, paper, plants
-from utils.sheets.drawing.draw import Canvas, Card, Color, Kit, Maker, Shape, Table, names_of, vary
+from utils.sheets.drawing.draw import Canvas, Card, Kit, Maker, Shape, Table, names_of
 from utils.sheets.drawing.fonts import Fonts
+from utils.sheets.drawing.pixels import vary
+from utils.sheets.furnish import GLUED_ON, MARKS, furnish
 from utils.sheets.layout import Box, Layout
-from utils.sheets.things import barcodes, charts, distractors, labels, rulers, scales, strips
+from utils.sheets.things import charts, distractors, labels, rulers, scales, strips
 
-CARD_SCALE = 60.0  # cards are drawn with at least that many pixels per cm and shrunk: small text stays smooth
-# What stands in a row beside the sheet, and how often.
+CARD_SCALE = 60.0  # cards are drawn with at least this many pixels per cm, then shrunk, to keep small text smooth
+# Things in a row beside the sheet, and how often.
 STRIPS: Table = (
     ((scales.box_ruler,), 2.5), ((charts.mini, scales.box_ruler), 3), ((scales.box_ruler, charts.mini), 1),
     ((scales.patch_ruler, distractors.nameplate), 6), ((scales.patch_ruler,), 5),
@@ -34,8 +33,6 @@ STRIPS: Table = (
     ((distractors.nameplate,), 0.7), ((distractors.plain_strip, scales.box_ruler), 0.6),
     ((distractors.plain_strip,), 1.2),
 )
-MARKS: Table = ((distractors.stamp, 5), (distractors.note, 4), (distractors.sheet_heading, 2))
-GLUED_ON: Table = ((distractors.photograph, 1), (distractors.plain_strip, 2))
 TABLES = (labels.KINDS, charts.KINDS, charts.LONG, scales.KINDS, STRIPS, MARKS, GLUED_ON)
 NAMES = sorted({name for table in TABLES for entry, _ in table for name in names_of(entry)})  # for Kit's `often`
 
@@ -43,9 +40,13 @@ NAMES = sorted({name for table in TABLES for entry, _ in table for name in names
 def compose(
     rng: np.random.Generator, fonts: Fonts, height: int, often: Mapping[str, float] | None = None
 ) -> tuple[np.ndarray, list[Shape]]:
-    """A sheet photographed: image RGB uint8 whose long side is `height`, and its shapes in pixels, later on top.
+    """The photograph of a random sheet, uint8 (H, W, 3) RGB, and its shapes in pixels; later shapes lie on top.
 
-    often: by one of NAMES, how many times as often as its table says a thing is chosen.
+    Args:
+        rng: for all random choices.
+        fonts: for all texts.
+        height: pixels of the long side.
+        often: how many times as often as its table says a thing is chosen, by its name in NAMES.
     """
     quick = Kit(rng, fonts, CARD_SCALE, often or {})
     strips = choose_strips(quick)
@@ -78,14 +79,14 @@ def compose(
 
 
 def visible(sheet: Box, photo: Sequence[float]) -> Box:
-    """The part of the sheet within the photograph, a little inside its edges."""
+    """The box of the sheet's visible part, a little inside its edges."""
     x0, y0 = max(sheet[0], 0) + 0.25, max(sheet[1], 0) + 0.25
     x1, y1 = min(sheet[0] + sheet[2], photo[0]) - 0.25, min(sheet[1] + sheet[3], photo[1]) - 0.25
     return x0, y0, x1 - x0, y1 - y0
 
 
 def choose_strips(kit: Kit) -> dict[str, tuple[Maker, ...]]:
-    """Side -> what stands in a row there; empty for half of the sheets."""
+    """Side of the sheet -> the things in a row there. It is empty for about half of the sheets."""
     strips = {}
     if kit.chance(0.55):
         for _ in range(1 if kit.chance(0.8) else 2):
@@ -95,7 +96,7 @@ def choose_strips(kit: Kit) -> dict[str, tuple[Maker, ...]]:
 
 
 def choose_margins(kit: Kit, strips: dict[str, tuple[Maker, ...]]) -> Box:
-    """Left, top, right and bottom margin between sheet and photograph in cm; negative where the sheet is cut off."""
+    """Left, top, right and bottom margin around the sheet in cm. A negative margin cuts the sheet off."""
     tight = kit.chance(0.45)
     margins = []
     for side in ("left", "top", "right", "bottom"):
@@ -110,7 +111,17 @@ def choose_margins(kit: Kit, strips: dict[str, tuple[Maker, ...]]) -> Box:
 
 def place_strip(kit: Kit, canvas: Canvas, layout: Layout, side: str, makers: Sequence[Maker], photo: Sequence[float],
                 margins: Box) -> None:
-    """Lays cards in a row along one side, in the margin or partly on the sheet; what does not fit is cut off."""
+    """Lays cards in a row along one side, in the margin or partly on the sheet. The photograph may cut them off.
+
+    Args:
+        kit: random generator and fonts.
+        canvas: the cards are pasted on it.
+        layout: the cards are added to it.
+        side: "left", "top", "right" or "bottom".
+        makers: functions that draw the cards.
+        photo: (width, height) of the photograph in cm.
+        margins: left, top, right and bottom margin in cm.
+    """
     rng = kit.rng
     upright = side in ("left", "right")
     length = photo[1] if upright else photo[0]
@@ -129,136 +140,15 @@ def place_strip(kit: Kit, canvas: Canvas, layout: Layout, side: str, makers: Seq
         inward = max(middle, depth * rng.uniform(0.3, 0.5)) if kit.chance(0.85) else middle * rng.uniform(-0.2, 0.5)
         across = inward if side in ("left", "top") else (photo[0] if upright else photo[1]) - inward
         center = (across, along + part / 2) if upright else (along + part / 2, across)
-        on_border = card.alpha.min() == 0 and card.alpha.mean() < 60  # printed on the border: never turned, no shadow
+        # A card that is printed on the border is not turned and has no shadow.
+        on_border = card.alpha.min() == 0 and card.alpha.mean() < 60
         canvas.paste(card, *center, 0.0 if on_border else rng.normal(0, 0.5), 0.0 if on_border else rng.uniform(0, 0.5))
         layout.taken.append(((center[0] - card.width / 2, center[1] - card.height / 2, card.width, card.height), 1.0))
         along += part + gap
 
 
-def lay(kit: Kit, canvas: Canvas, layout: Layout, card: Card, spots: Sequence[tuple[float, float]], loose: float = 0.0,
-        tilt: float = 1.2, weight: float = 1.0, shadow: float | None = None) -> bool:
-    """Whether there was room for `card` near one of `spots`; it is pasted there, a little askew."""
-    box = layout.find(card.width, card.height, spots, loose, weight)
-    if box is None:
-        return False
-    shadow = kit.rng.uniform(0.0, 0.45) if shadow is None else shadow
-    canvas.paste(card, box[0] + box[2] / 2, box[1] + box[3] / 2, kit.rng.normal(0, tilt), shadow)
-    return True
-
-
-CORNERS = ((1.0, 1.0), (0.0, 1.0), (1.0, 0.0), (0.0, 0.0))
-LOW = ((1.0, 1.0), (1.0, 1.0), (0.98, 0.99), (0.0, 1.0), (0.5, 1.0))
-ANYWHERE = ((0.5, 0.5), (0.1, 0.3), (0.9, 0.3), (0.1, 0.7), (0.9, 0.7), (0.5, 0.05), (0.5, 0.95))
-
-
-def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool) -> None:
-    """Lays everything that belongs on the sheet: marks and packets, labels, the plants, barcodes, chart and scale."""
-    rng, specimen = kit.rng, layout.specimen
-    count = int(kit.pick(range(1, 9), (10, 9, 4.5, 2, 0.8, 0.4, 0.2, 0.1)))
-    wanted = [labels.label(kit, color, index == 0) for index in range(count)]
-    above: list[tuple[Card, Box, float]] = []
-    placed: list[Box] = []
-    for index, card in enumerate(wanted):
-        if kit.chance(0.05):
-            card = card.turned(kit.pick((1, 3)))
-        spots = LOW if index == 0 else CORNERS + ((1.0, 0.8), (0.0, 0.85), (1.0, 0.7), (0.6, 1.0)) + ANYWHERE[:3]
-        near = placed and kit.chance(0.5)
-        box = layout.beside(card.width, card.height, placed[-1], kit.chance(0.25)) if near else None
-        tilt = rng.normal(0, 0.5 if box else 1.0)
-        if box is None:
-            box = layout.find(card.width, card.height, spots, 0.3 if kit.chance(0.2) else 0.0)
-            tilt = tilt if kit.chance(0.88) else rng.normal(0, 30)
-        if box is None:
-            continue
-        placed.append(box)
-        if kit.chance(0.4) and specimen.cover(*box) < 0.3:
-            canvas.paste(card, box[0] + box[2] / 2, box[1] + box[3] / 2, tilt, rng.uniform(0, 0.4))
-        else:
-            above.append((card, box, tilt))
-    for _ in range(int(kit.pick(range(6), (2, 4, 4, 3, 2, 1)))):
-        mark = kit.one_of(MARKS)(kit)
-        lay(kit, canvas, layout, mark, CORNERS + ANYWHERE, weight=0.4, tilt=3, shadow=0.0)
-    if kit.chance(0.4):
-        lay(kit, canvas, layout, distractors.packet(kit, color), CORNERS + ANYWHERE, 0.05)
-    measured = not strips or kit.chance(0.08)
-    early = kit.chance(0.12)  # leaves may lie over the ruler
-    if measured and early:
-        measure(kit, canvas, layout)
-    tied = tie(kit, canvas, layout, color) if kit.chance(0.12) else None
-    plants.press(kit, canvas, specimen)
-    if tied is not None and kit.chance(0.5):
-        canvas.paste(distractors.mounting_tape(kit), *tied, kit.rng.uniform(-90, 90), kit.rng.uniform(0, 0.4))
-    for _ in range(int(rng.integers(0, 12)) if kit.chance(0.6) else 0):
-        tape(kit, canvas, layout)
-    if kit.chance(0.2):
-        paper.threads(kit, canvas, layout.area)
-    for card, box, tilt in above:
-        canvas.paste(card, box[0] + box[2] / 2, box[1] + box[3] / 2, tilt, rng.uniform(0, 0.4))
-    if kit.chance(0.18):
-        lay(kit, canvas, layout, kit.one_of(GLUED_ON)(kit), ANYWHERE)
-    if kit.chance(0.04):
-        lay(kit, canvas, layout, distractors.clip(kit), CORNERS, 0.6)
-    if wanted and kit.chance(0.12):
-        stamp_over(kit, canvas, layout)
-    for _ in range(int(kit.pick((0, 1, 2, 3), (1.6, 12, 1.1, 0.4)))):
-        card = barcodes.sticker(kit, color)
-        card = card.turned(kit.pick((1, 3))) if kit.chance(0.06) else card
-        large = [box for box in placed if box[2] > card.width + 0.5 and box[3] > card.height + 0.5]
-        if large and kit.chance(0.12):
-            stick_on(kit, canvas, kit.pick(large), card)
-        else:
-            spots = CORNERS + ((1.0, 0.75), (0.9, 0.8), (0.5, 1.0), (0.6, 0.97), (0.0, 0.8))
-            lay(kit, canvas, layout, card, spots, 0.03)
-    if measured and not early:
-        measure(kit, canvas, layout)
-
-
-def stick_on(kit: Kit, canvas: Canvas, box: Box, card: Card) -> None:
-    """Sticks a card anywhere on the label that lies in `box`."""
-    x, y = kit.rng.uniform((card.width / 2, card.height / 2), (box[2] - card.width / 2, box[3] - card.height / 2))
-    canvas.paste(card, box[0] + x, box[1] + y, kit.rng.normal(0, 1.5), kit.rng.uniform(0, 0.3))
-
-
-def measure(kit: Kit, canvas: Canvas, layout: Layout) -> None:
-    """Lays a colour chart, a scale, both or neither on the sheet."""
-    for maker, share in ((charts.chart, 0.74), (scales.scale, 0.74), (charts.chart, 0.05), (scales.scale, 0.05)):
-        if kit.chance(share):
-            card = maker(kit)
-            card = card.turned(kit.pick((1, 3, 2))) if kit.chance(0.6) else card
-            lay(kit, canvas, layout, card, CORNERS + ANYWHERE, 0.04)
-
-
-def stamp_over(kit: Kit, canvas: Canvas, layout: Layout) -> None:
-    """Stamps partly on a label: its IGNORE goes below the label, which keeps its stamps."""
-    box = kit.pick(layout.taken)[0]
-    known = len(canvas.shapes)
-    canvas.paste(distractors.stamp(kit), box[0] + kit.rng.uniform(0, 1) * box[2], box[1], kit.rng.normal(0, 8), 0.0)
-    canvas.shapes[:] = canvas.shapes[known:] + canvas.shapes[:known]
-
-
-def tape(kit: Kit, canvas: Canvas, layout: Layout) -> None:
-    """Tapes the specimen down where it is, if a random place hits it."""
-    at = layout.on_plant()
-    if at is not None:
-        canvas.paste(distractors.mounting_tape(kit), *at, kit.rng.uniform(-90, 90), kit.rng.uniform(0, 0.4))
-
-
-def tie(kit: Kit, canvas: Canvas, layout: Layout, color: Color) -> np.ndarray | None:
-    """Lays a tag at any angle where a part of the plant will lie over it; gives its middle, None if there is no room."""
-    card = labels.tag(kit, color)
-    for _ in range(40):
-        at = layout.on_plant()
-        if at is not None:
-            box = (at[0] - card.width / 2, at[1] - card.height / 2, card.width, card.height)
-            if layout.specimen.cover(*box) < 0.4 and not layout.overlap(box):
-                layout.taken.append((box, 0.4))
-                canvas.paste(card, *at, kit.rng.uniform(-80, 80), kit.rng.uniform(0, 0.3))
-                return at
-    return None
-
-
 def neighbour(kit: Kit, canvas: Canvas, photo: Sequence[float]) -> None:
-    """Lets a sliver of another sheet reach into the photograph, as IGNORE."""
+    """Pastes the edge of another sheet at one side of the photograph, as IGNORE."""
     color = vary(kit.rng, (238, 232, 218), 10)
     card = Card(kit.rng.uniform(0.3, 1.2), photo[1] * kit.rng.uniform(0.3, 1.0), kit.scale, color)
     card.mark(distractors.IGNORED)

@@ -1,4 +1,4 @@
-"""Leaves of a pressed plant: outlines, veins and holes, added to a drawing."""
+"""Leaves of a pressed plant, with outlines, veins and holes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.sheets.drawing.draw import Color, Kit, vary
+from utils.sheets.drawing.draw import Kit
+from utils.sheets.drawing.pixels import Color, vary
 from utils.sheets.drawing.strokes import Drawing
 
 PRESSED: tuple[Color, ...] = ((94, 98, 52), (72, 80, 42), (112, 104, 58), (126, 108, 62), (104, 76, 46), (84, 58, 38),
@@ -16,7 +17,7 @@ PRESSED: tuple[Color, ...] = ((94, 98, 52), (72, 80, 42), (112, 104, 58), (126, 
 
 
 class Pattern(NamedTuple):
-    """A bent leaf one long: all its points (n, 2); which of them are margin, half (of a blade), midrib, side veins."""
+    """A bent leaf of length 1: its points (n, 2), and the slices for margin, half a blade, midrib and side veins."""
 
     points: np.ndarray
     margin: slice
@@ -41,11 +42,11 @@ class LeafKind:
     color: Color
     spread: float  # how much leaves differ in colour
     holes: float  # share of leaves with holes
-    patterns: dict[tuple[int, int], Pattern] = field(default_factory=dict)  # those drawn so far
+    patterns: dict[tuple[int, int], Pattern] = field(default_factory=dict)  # those made so far
 
     @classmethod
     def random(cls, kit: Kit) -> LeafKind:
-        """A random species' leaves."""
+        """The leaves of a random species."""
         rng = kit.rng
         palm = kit.chance(0.2)
         lobed = kit.chance(0.3)
@@ -66,7 +67,7 @@ class LeafKind:
 
 
 def outline(kit: Kit, kind: LeafKind, count: int) -> np.ndarray:
-    """The margin of a leaf one long, about `count` points (n, 2), from the stalk at (0, 0) to the tip and back."""
+    """The margin of a leaf of length 1, about `count` points (n, 2), from the stalk (0, 0) to the tip and back."""
     if kind.shape == "palm":
         angle = np.linspace(-np.pi * 0.92, np.pi * 0.92, count)
         lobes = np.abs(np.cos(angle * kind.lobes / 2)) ** 0.8
@@ -86,7 +87,7 @@ def outline(kit: Kit, kind: LeafKind, count: int) -> np.ndarray:
 
 
 def bend(points: np.ndarray, curve: float) -> np.ndarray:
-    """`points` of a leaf one long with its midrib bent into an arc of `curve` radians."""
+    """`points` of a leaf of length 1, with its midrib bent into an arc of `curve` radians."""
     angle, radius = points[:, 0] * curve, 1 / curve
     bent = np.empty_like(points)
     bent[:, 0] = np.sin(angle) * (radius - points[:, 1])
@@ -95,7 +96,7 @@ def bend(points: np.ndarray, curve: float) -> np.ndarray:
 
 
 def ribs(kind: LeafKind) -> np.ndarray:
-    """The side veins of a leaf one long, (n, 3, 2)."""
+    """The side veins of a leaf of length 1, (n, 3, 2): three points each."""
     if kind.shape == "palm":
         angle = np.linspace(-2.2, 2.2, kind.lobes)
         ends = np.stack([0.42 + 0.4 * np.cos(angle), np.sin(angle) * 0.4 * kind.width], 1)
@@ -109,14 +110,14 @@ def ribs(kind: LeafKind) -> np.ndarray:
 
 
 def pattern(kit: Kit, kind: LeafKind, pixels: float) -> Pattern:
-    """One of five leaves of a species, fine enough for a leaf of `pixels` pixels; each is worked out only once."""
+    """One of five leaves of a species, fine enough for a length of `pixels`. Each leaf is computed only once."""
     count = 160 if pixels > 80 and kind.teeth else 60 if pixels > 24 else 24
     key = (int(kit.rng.integers(5)), count)
     if key not in kind.patterns:
         margin = outline(kit, kind, count)
         middle = 0 if kind.shape == "palm" else len(margin) // 2
         midrib = np.stack([np.linspace(0, 0.96, 9), np.zeros(9)], 1)
-        # back from the tip to the stalk, then forth: so that the second half is a polygon of its own
+        # from the tip back to the stalk, then to the tip: so each half is a polygon of its own
         parts = (margin[middle:], [[0, 0]], margin[:middle], [[1, 0]] if middle else np.empty((0, 2)), midrib,
                  ribs(kind).reshape(-1, 2))
         ends = np.cumsum([len(part) for part in parts]).tolist()
@@ -127,11 +128,20 @@ def pattern(kit: Kit, kind: LeafKind, pixels: float) -> Pattern:
 
 
 def draw_leaf(kit: Kit, drawing: Drawing, kind: LeafKind, start: np.ndarray, angle: float, length: float) -> None:
-    """Draws one leaf from `start` (cm) in direction `angle` (radians), `length` cm long, with its stalk."""
+    """Draws one leaf with its stalk.
+
+    Args:
+        kit: random generator.
+        drawing: the leaf is added to it.
+        kind: the species.
+        start: foot of the stalk, (x, y) in cm.
+        angle: direction in radians.
+        length: of the blade in cm.
+    """
     rng = kit.rng
     heading = np.array([np.cos(angle), np.sin(angle)])
     stalk = start + heading * kind.stalk * length
-    tilt = rng.choice([-1, 1]) * rng.uniform(0.55, 1.0)  # seen a little from the side
+    tilt = rng.choice([-1, 1]) * rng.uniform(0.55, 1.0)  # the leaf is seen a little from the side
     turn = np.array([heading, np.array([-heading[1], heading[0]]) * tilt]) * length
     pixels = length * drawing.scale
     leaf = pattern(kit, kind, pixels)

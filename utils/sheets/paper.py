@@ -1,4 +1,4 @@
-"""The table under a sheet and the sheet's own paper."""
+"""The table under a sheet, and the paper of the sheet."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from utils.sheets.drawing.draw import (
-    Canvas, Color, Kit, cast_shadow, grain, paint, rotation, shade, smooth_noise, vary, wander,
-)
+from utils.sheets.drawing.draw import Canvas, Kit
+from utils.sheets.drawing.pixels import Color, cast_shadow, grain, paint, rotation, shade, smooth_noise, vary, wander
 
 TABLES: dict[str, Color] = {"black": (16, 15, 16), "grey": (92, 92, 94), "green": (44, 70, 58), "blue": (110, 150, 180),
                             "wood": (150, 108, 62), "cork": (150, 122, 72), "white": (240, 240, 238),
@@ -34,7 +33,7 @@ def table(kit: Kit, canvas: Canvas, kind: str) -> None:
     else:
         value = smooth_noise(rng, size, 3) * 0.12 + grain(rng, size) * (0.12 if kind == "felt" else 0.03)
     shade(canvas.image, 1 + value)
-    if kind in ("black", "grey") and kit.chance(0.15):  # a perforated suction table
+    if kind in ("black", "grey") and kit.chance(0.15):  # a suction table with holes
         step = max(2, round(0.35 * canvas.scale))
         hole = tuple(int(channel * 0.6) for channel in color)
         radius = max(1, round(0.08 * canvas.scale))
@@ -48,7 +47,15 @@ def table(kit: Kit, canvas: Canvas, kind: str) -> None:
 
 
 def sheet(kit: Kit, canvas: Canvas, box: Sequence[float], color: Color, angle: float) -> None:
-    """Lays the sheet's paper on the canvas: `box` is x, y, width and height in cm, turned by `angle` degrees."""
+    """Lays the sheet's paper on the canvas.
+
+    Args:
+        kit: random generator.
+        canvas: changed in place.
+        box: x, y, width and height of the sheet in cm.
+        color: of the paper.
+        angle: rotation in degrees.
+    """
     rng, s = kit.rng, canvas.scale
     x, y, width, height = box
     size = canvas.image.shape[:2]
@@ -73,7 +80,7 @@ def sheet(kit: Kit, canvas: Canvas, box: Sequence[float], color: Color, angle: f
 
 
 def paint_over(image: np.ndarray, above: np.ndarray, mask: np.ndarray) -> None:
-    """Copies `above` to `image` (in place) through `mask`, which is 255 nearly everywhere it is not 0."""
+    """Copies `above` to `image` in place, with opacity `mask`. It is fast if the mask is mostly 0 and 255."""
     cv2.copyTo(above, (mask == 255).view(np.uint8), image)
     part = (mask > 0) & (mask < 255)
     share = mask[part, None].astype(np.float32) / 255
@@ -81,7 +88,7 @@ def paint_over(image: np.ndarray, above: np.ndarray, mask: np.ndarray) -> None:
 
 
 def stains(kit: Kit, paper: np.ndarray, s: float) -> None:
-    """Darkens the paper with water stains and brown spots."""
+    """Adds water stains and brown spots to the paper; `s` is pixels per cm."""
     rng, size = kit.rng, paper.shape[:2]
     cloud = smooth_noise(rng, size, rng.uniform(3, 9))
     edge = np.exp(-((cloud - 0.6) / 0.06) ** 2) * (rng.uniform(0, 0.1))
@@ -113,7 +120,14 @@ def folds(kit: Kit, paper: np.ndarray) -> None:
 
 
 def edges(kit: Kit, paper: np.ndarray, box: Sequence[float], s: float) -> None:
-    """Browns the paper towards the edges of the sheet."""
+    """Makes the paper browner towards the edges of the sheet.
+
+    Args:
+        kit: random generator.
+        paper: uint8 (H, W, 3), changed in place.
+        box: x, y, width and height of the sheet in cm.
+        s: pixels per cm.
+    """
     height, width = paper.shape[:2]
     x = (np.arange(width, dtype=np.float32) / s - box[0]) / box[2] * 2 - 1
     y = (np.arange(height, dtype=np.float32) / s - box[1]) / box[3] * 2 - 1
@@ -123,7 +137,7 @@ def edges(kit: Kit, paper: np.ndarray, box: Sequence[float], s: float) -> None:
 
 
 def threads(kit: Kit, canvas: Canvas, box: Sequence[float]) -> None:
-    """Sews a few stitches and loose threads over what is drawn."""
+    """Draws a few stitches and loose threads in `box` (x, y, width and height in cm)."""
     rng, s = kit.rng, canvas.scale
     x, y, width, height = box
     color = kit.pick(((240, 238, 230), (90, 84, 70), (60, 90, 60)))

@@ -1,4 +1,4 @@
-"""The files of a synthetic data set: image, mask, labelme JSON, lists and the page of samples."""
+"""Writes the files of a synthetic data set: images, masks, labelme JSON, lists and the page of samples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 from utils.files.encode import encode_pillow
 from utils.files.masks import write_mask
-from utils.labels.labelme import write_labelme
+from utils.labels.formats.labelme import write_labelme
 from utils.labels.polygons import Outline, fill_polygon
 from utils.sheets.drawing.draw import Shape
 from utils.utils import IGNORE, NAME_CLASSES, atomic_path, voc_palette, write_bytes
@@ -20,7 +20,10 @@ VALUES: Mapping[str, int] = {**{name: index for index, name in enumerate(NAME_CL
 
 
 def polygons(shapes: Sequence[Shape], size: tuple[int, int]) -> list[Outline]:
-    """The shapes as they are stored: cut at the edges of the image (height, width), two decimals, none empty."""
+    """The shapes as they are stored: cut at the edges of the image, rounded to two decimals, without empty ones.
+
+    size: (height, width) of the image.
+    """
     found = []
     for shape in shapes:
         points = shape.points
@@ -33,7 +36,14 @@ def polygons(shapes: Sequence[Shape], size: tuple[int, int]) -> list[Outline]:
 
 
 def cut(points: np.ndarray, axis: int, limit: float, sign: float) -> np.ndarray:
-    """The part of polygon `points` (n, 2) where sign * (coordinate - limit) >= 0 (Sutherland and Hodgman 1974)."""
+    """The part of a polygon on one side of a line (Sutherland and Hodgman 1974).
+
+    Args:
+        points: the polygon, (n, 2).
+        axis: 0: the line is vertical; 1: it is horizontal.
+        limit: coordinate of the line.
+        sign: 1.0 keeps larger coordinates, -1.0 smaller ones.
+    """
     kept: list[np.ndarray] = []
     for start, end in zip(points, np.roll(points, -1, 0)):
         first, last = sign * (start[axis] - limit), sign * (end[axis] - limit)
@@ -45,7 +55,7 @@ def cut(points: np.ndarray, axis: int, limit: float, sign: float) -> np.ndarray:
 
 
 def rasterise(outlines: Sequence[Outline], size: tuple[int, int]) -> np.ndarray:
-    """The mask, uint8 (H, W), with later outlines on top."""
+    """The mask of `outlines`, uint8 (H, W) of `size`. Later outlines lie on top."""
     mask = np.zeros(size, np.uint8)
     for outline in outlines:
         fill_polygon(mask, outline.points, outline.value)
@@ -53,7 +63,15 @@ def rasterise(outlines: Sequence[Outline], size: tuple[int, int]) -> np.ndarray:
 
 
 def write_sheet(root: Path, stem: str, image: np.ndarray, shapes: Sequence[Shape], quality: int) -> np.ndarray:
-    """Writes JPEGImages/<stem>.jpg, SegmentationClass/<stem>.png and labelme/<stem>.json; gives the mask."""
+    """The mask of a sheet, after writing JPEGImages/<stem>.jpg, SegmentationClass/<stem>.png and labelme/<stem>.json.
+
+    Args:
+        root: folder of the data set.
+        stem: name of the files.
+        image: uint8 (H, W, 3) RGB.
+        shapes: its labelled polygons; later ones lie on top.
+        quality: of the JPEG, 1 to 100.
+    """
     size = image.shape[:2]
     outlines = polygons(shapes, size)
     mask = rasterise(outlines, size)
@@ -66,7 +84,14 @@ def write_sheet(root: Path, stem: str, image: np.ndarray, shapes: Sequence[Shape
 
 
 def write_lists(root: Path, stems: Sequence[str], val_share: float, rng: np.random.Generator) -> None:
-    """Writes train, val, trainval and (empty) test lists; val gets `val_share` of the stems, at random."""
+    """Writes the lists train.txt, val.txt, trainval.txt and an empty test.txt.
+
+    Args:
+        root: folder of the data set.
+        stems: of all sheets.
+        val_share: share of the stems for val.txt, chosen at random.
+        rng: for this choice.
+    """
     count = min(max(round(len(stems) * val_share), 1 if val_share > 0 else 0), len(stems) - 1)
     chosen = set(rng.permutation(len(stems))[:count].tolist())
     parts = {
@@ -81,7 +106,7 @@ def write_lists(root: Path, stems: Sequence[str], val_share: float, rng: np.rand
 
 
 def tile(image: np.ndarray, mask: np.ndarray, height: int = 420) -> np.ndarray:
-    """A small copy of the image, beside it the same under the colours of its mask, RGB uint8 (height, w, 3)."""
+    """A small copy of the image beside a copy tinted with the colours of its mask, uint8 (height, w, 3) RGB."""
     share = height / image.shape[0]
     size = (max(1, round(image.shape[1] * share)), height)
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -92,7 +117,7 @@ def tile(image: np.ndarray, mask: np.ndarray, height: int = 420) -> np.ndarray:
 
 
 def write_samples(path: Path, tiles: Sequence[np.ndarray], width: int = 2000) -> None:
-    """Writes the tiles in rows of at most `width` pixels as one PNG."""
+    """Writes the tiles as one PNG, in rows of at most `width` pixels."""
     rows: list[list[np.ndarray]] = [[]]
     for one in tiles:
         if rows[-1] and sum(each.shape[1] for each in rows[-1]) + one.shape[1] > width:

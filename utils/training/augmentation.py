@@ -1,4 +1,4 @@
-"""Random views of a sheet for training: the dissertation's augmentations, and a few of our own."""
+"""Random views of a sheet for training: the augmentations of the dissertation, and a few more."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from utils.utils import GAP, IGNORE
 ASPECT_JITTER = 0.3
 FLIP, BLUR, ROTATE = 0.5, 0.25, 0.25  # probabilities
 DEGREES = 10.0
-HUE, SATURATION, VALUE = 0.1, 0.7, 0.3  # largest relative change of each
-EACH = 0.5  # probability of each thing that `degrade` does
-EXPOSURE, CAST = 0.15, 0.06  # standard deviations of the logarithms of the gain of all channels, and of each
-NOISE, QUALITY = 16.0, (15, 90)  # largest standard deviation, of 255; lowest and highest of a JPEG
+HUE, SATURATION, VALUE = 0.1, 0.7, 0.3  # largest relative changes
+EACH = 0.5  # probability of each of the three changes in `degrade`
+EXPOSURE, CAST = 0.15, 0.06  # standard deviations of log(gain): for all channels together, and for each channel
+NOISE, QUALITY = 16.0, (15, 90)  # largest standard deviation, in levels of 255; lowest and highest JPEG quality
 
 
 def augment(
@@ -30,14 +30,22 @@ def augment(
     degraded: float = 0.0,
     turned: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One random view of a sheet: image uint8 (h, w, 3) and mask uint8 (h, w) at `shape` (height, width).
+    """One random view of a sheet: image uint8 (h, w, 3) and mask uint8 (h, w), both at `shape`.
 
-    Resize to `scale` times the shape (0.25 to 2 in the dissertation) with the aspect jittered by 0.3, flip, place at a
-    random offset on grey bars (or crop), blur, rotate, change hue, saturation and value. Whatever was no part of the
-    sheet is grey in the image and IGNORE in the mask. onto_gap: probability that a view of a sheet with GAP shows some
-    of it, which few would. degraded: probability of a worse photograph, see `degrade`. turned: probability of a turn by
-    90, 180 or 270 degrees, one as likely as the other. Huang 2022, section on data augmentation; the mask's bars are
-    IGNORE here and were background there. The last three are ours.
+    The sheet is resized with a jittered aspect, flipped, placed at a random offset (on grey bars, or cropped), blurred,
+    rotated, and changed in hue, saturation and value. Pixels outside the sheet are grey in the image and IGNORE in the
+    mask. Huang 2022, section on data augmentation. Deviations: the bars of the mask were background there; onto_gap,
+    degraded and turned are new.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
+        mask: uint8 (H, W).
+        shape: (height, width) of the view.
+        scale: smallest and largest size of the sheet, relative to `shape`; 0.25 and 2 in the dissertation.
+        rng: for all random choices.
+        onto_gap: probability that the view of a sheet with GAP pixels is placed so that it shows some of them.
+        degraded: probability of a worse photograph, see `degrade`.
+        turned: probability of a turn by 90, 180 or 270 degrees, all equally likely.
     """
     size = random_size(image.shape[:2], shape, scale, rng)
     image, mask = resize(image, size), resize_mask(mask, size)
@@ -48,7 +56,7 @@ def augment(
         image, mask = np.rot90(image, quarters), np.rot90(mask, quarters)
     if rng.random() < FLIP:
         image, mask = image[:, ::-1], mask[:, ::-1]
-    offsets = [(min(0, out - inner), max(0, out - inner)) for out, inner in zip(shape, mask.shape)]  # first and last
+    offsets = [(min(0, out - inner), max(0, out - inner)) for out, inner in zip(shape, mask.shape)]  # lowest, highest
     if onto_gap and rng.random() < onto_gap and (mask == GAP).any():
         point = rng.choice(np.argwhere(mask == GAP))
         offsets = [(max(low, -at), min(high, out - 1 - at)) for (low, high), out, at in zip(offsets, shape, point)]
@@ -64,9 +72,15 @@ def augment(
 def random_size(
     size: tuple[int, int], shape: tuple[int, int], scale: tuple[float, float], rng: np.random.Generator
 ) -> tuple[int, int]:
-    """The size (height, width) that a sheet of `size` is resized to for an input of `shape`.
+    """A random (height, width) to resize a sheet to, with a jittered aspect.
 
-    Its longer side, by the jittered aspect, is a random number within `scale` times the input's side that way.
+    Its longer side is a random number within `scale`, times that side of `shape`.
+
+    Args:
+        size: (height, width) of the sheet.
+        shape: (height, width) of the network's input.
+        scale: smallest and largest size of the sheet, relative to `shape`.
+        rng: for all random choices.
     """
     low, high = 1 - ASPECT_JITTER, 1 + ASPECT_JITTER
     aspect = size[1] / size[0] * rng.uniform(low, high) / rng.uniform(low, high)
@@ -77,7 +91,14 @@ def random_size(
 
 
 def shift(array: np.ndarray, shape: tuple[int, int], offset: Sequence[int], fill: int) -> np.ndarray:
-    """`array` with its first pixel at `offset` (row, column; negative: cut off) of a new one of `shape`."""
+    """A new array of `shape` with `array` placed in it; parts outside are cut off.
+
+    Args:
+        array: uint8 (H, W) or (H, W, 3).
+        shape: (height, width) of the result.
+        offset: row and column of the first pixel of `array` in the result; may be negative.
+        fill: value of all other pixels.
+    """
     result = np.full((*shape, *array.shape[2:]), fill, np.uint8)
     top, left = (max(0, start) for start in offset)
     inner = array[max(0, -offset[0]):shape[0] - offset[0], max(0, -offset[1]):shape[1] - offset[1]]
@@ -86,7 +107,7 @@ def shift(array: np.ndarray, shape: tuple[int, int], offset: Sequence[int], fill
 
 
 def rotate(image: np.ndarray, mask: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
-    """Both turned anticlockwise about the centre; corners that come from outside are grey and IGNORE."""
+    """Image and mask rotated anticlockwise about the centre. Pixels from outside are grey and IGNORE."""
     height, width = mask.shape
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
     image = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(GREY,) * 3)
@@ -95,7 +116,7 @@ def rotate(image: np.ndarray, mask: np.ndarray, degrees: float) -> tuple[np.ndar
 
 
 def jitter_colour(image: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """`image` uint8 (h, w, 3) RGB with hue, saturation and value multiplied by `gain` (3,); hue wraps around."""
+    """`image` uint8 (h, w, 3) RGB with hue, saturation and value multiplied by `gain` (3,). Hue wraps around."""
     steps = np.arange(256)
     tables = (steps * gain[0] % 180, (steps * gain[1]).clip(0, 255), (steps * gain[2]).clip(0, 255))
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
@@ -104,9 +125,9 @@ def jitter_colour(image: np.ndarray, gain: np.ndarray) -> np.ndarray:
 
 
 def degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A worse photograph of `image` uint8 (h, w, 3): under- or over-exposed, with a cast; noisy; a strong JPEG.
+    """A worse photograph of `image` uint8 (h, w, 3): wrong exposure with a colour cast; noise; strong JPEG compression.
 
-    Each of the three with probability EACH. What is over-exposed is white for good, as in a camera.
+    Each of these three changes has the probability EACH. Over-exposed pixels lose their detail, as in a camera.
     """
     if rng.random() < EACH:
         gain = np.exp(rng.normal(0, EXPOSURE) + rng.normal(0, CAST, 3))

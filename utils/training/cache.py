@@ -1,8 +1,9 @@
-"""Sheets scaled down to what training needs of them, kept in a folder so that later epochs and runs read them fast.
+"""Keeps sheets, scaled down for training, in a folder, so that later epochs and runs read them fast.
 
-An entry is one file, `<key>.sheet`: three arrays in NumPy's .npy format, one behind the other. Its key is made of the
-image's and the mask's path, size and time of change and of the size asked for, so an entry is right or it is not
-found. Entries, or the whole folder, can be deleted at any time: what is not there is read from the originals.
+An entry is one file, `<key>.sheet`, with three arrays in NumPy's .npy format, one after the other. The key depends on
+the requested size, and on the path, size and time of change of the image and the mask. So an entry that no longer fits
+is not found. Entries, or the whole folder, can be deleted at any time: sheets without an entry are read from their
+files.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from utils.files.metadata import orientation
 from utils.network.letterbox import place, resize, resize_mask
 from utils.utils import ABANDONED, UserError, atomic_path
 
-VERSION = 1  # to be raised when entries are made in another way
+VERSION = 1  # raise it when the content of entries changes
 SUFFIX = ".sheet"
 
-Request = tuple[Path, Path, tuple[int, int]]  # image, mask and the size (height, width) that the sheet has to fit
+Request = tuple[Path, Path, tuple[int, int]]  # image, mask, and the size (height, width) that the sheet must fit
 
 
 class Sheet(NamedTuple):
-    """Image uint8 (h, w, 3) RGB, mask uint8 (h, w), and how often the file's mask has each value, int64 (256,)."""
+    """Image uint8 (h, w, 3) RGB, mask uint8 (h, w), and pixels of each value in the mask's file, int64 (256,)."""
 
     image: np.ndarray
     mask: np.ndarray
@@ -39,17 +40,30 @@ class Sheet(NamedTuple):
 
 
 def read_sheet(image_path: Path, mask_path: Path, box: tuple[int, int], cache_dir: str | Path = "") -> Sheet:
-    """The sheet scaled down to fit `box` (height, width), aspect kept; a smaller one as it is.
+    """The sheet, scaled down to fit `box`, aspect kept. A smaller sheet keeps its size.
 
-    From `cache_dir` if it is there, else from the files, with the same result. Raises UserError for a file that
-    cannot be read and for image and mask of different sizes.
+    It comes from the cache if it is there, else from the files. The result is the same.
+
+    Args:
+        image_path: the sheet's image.
+        mask_path: the sheet's mask.
+        box: (height, width).
+        cache_dir: the folder of the cache. "": none.
+
+    Raises:
+        UserError: a file cannot be read, or image and mask have different sizes.
     """
     entry = find_entry(cache_dir, image_path, mask_path, box)
-    return (entry and _load(entry)) or _read_files(image_path, mask_path, box)
+    return (entry and _load_entry(entry)) or _read_files(image_path, mask_path, box)
 
 
 def find_entry(cache_dir: str | Path, image_path: Path, mask_path: Path, box: tuple[int, int]) -> Path | None:
-    """The file of `cache_dir` for this sheet, whether it exists or not; None without a folder or without the sheet."""
+    """The path of a sheet's cache entry, whether it exists or not; None without a cache or without the sheet's files.
+
+    Args:
+        cache_dir: the folder of the cache. "": none.
+        image_path, mask_path, box: as in `read_sheet`.
+    """
     if not cache_dir:
         return None
     try:
@@ -61,10 +75,14 @@ def find_entry(cache_dir: str | Path, image_path: Path, mask_path: Path, box: tu
 
 
 class SheetCache:
-    """Fills the folder `cache_dir` with sheets for `read_sheet`, up to `gigabytes` (10^9 bytes); "" keeps none.
+    """Fills a folder with sheets for `read_sheet`.
 
-    What other runs left there stays as long as there is room; the longest unused goes first. Threads and processes
-    may fill one folder at the same time; `processes` of one run share the room.
+    Entries of other runs stay as long as there is room. Those unused for longest are deleted first. Several threads and
+    processes may fill one folder at the same time.
+
+    cache_dir: the folder; "" keeps no sheets.
+    gigabytes: its largest size, in 10^9 bytes.
+    processes: how many processes of this run share it.
     """
 
     def __init__(self, cache_dir: str | Path, gigabytes: float, processes: int = 1) -> None:
@@ -75,9 +93,10 @@ class SheetCache:
         self.lock = Lock()
 
     def make_room(self, requests: Iterable[Request]) -> None:
-        """Sees what of `requests`, all sheets of this run, is there, and removes as much of the rest as is in the way.
+        """Finds which of this run's sheets are cached, and deletes other entries when room is needed.
 
-        Raises UserError when the folder cannot be made.
+        requests: all sheets of this run.
+        Raises UserError when the folder cannot be created.
         """
         if not self.cache_dir:
             return
@@ -86,10 +105,11 @@ class SheetCache:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f'cache_dir is {folder}, which cannot be made ({error}): choose another, or "".') from error
-        own = {find_entry(folder, *request): 4 * request[2][0] * request[2][1] for request in requests}  # at most
+        # The sheets of this run, and the most bytes that each still needs.
+        own = {find_entry(folder, *request): 4 * request[2][0] * request[2][1] for request in requests}
         self.room = self.limit
         others = []
-        for path, size, used in _list(folder):
+        for path, size, used in _list_entries(folder):
             if path in own:
                 own[path] = 0
                 path.touch()
@@ -98,7 +118,7 @@ class SheetCache:
                 others.append((used, size, path))
         spare = self.room - sum(own.values())
         for used, size, path in sorted(others, reverse=True):
-            temporary = path.name.startswith(".tmp_")  # of a process that writes it, or was killed
+            temporary = path.name.startswith(".tmp_")  # a process is writing it, or was killed
             if time.time() - used > ABANDONED if temporary else size > spare:
                 path.unlink(missing_ok=True)
             else:
@@ -107,9 +127,9 @@ class SheetCache:
         self.room /= self.processes
 
     def add(self, image_path: Path, mask_path: Path, box: tuple[int, int]) -> Sheet:
-        """The sheet as `read_sheet` gives it, in the folder from now on if there is room. Raises like `read_sheet`."""
+        """The sheet as `read_sheet` returns it, after caching it if there is room. Raises like `read_sheet`."""
         entry = find_entry(self.cache_dir, image_path, mask_path, box)
-        sheet = entry and _load(entry)
+        sheet = entry and _load_entry(entry)
         if sheet:
             return sheet
         sheet = _read_files(image_path, mask_path, box)
@@ -119,15 +139,15 @@ class SheetCache:
             self.room -= size if fits else 0
         if fits:
             try:
-                _save(entry, sheet)
+                _save_entry(entry, sheet)
             except OSError as error:
                 self.room = 0
                 warn(f"{self.cache_dir} takes no more sheets ({error}): the others are read from their files.")
         return sheet
 
 
-def _list(folder: Path) -> list[tuple[Path, int, float]]:
-    """Path, bytes and time of last use of each entry and temporary file."""
+def _list_entries(folder: Path) -> list[tuple[Path, int, float]]:
+    """The path, size in bytes and time of last use of each entry and temporary file."""
     found = []
     for path in folder.glob(f"*{SUFFIX}"):
         try:
@@ -138,8 +158,8 @@ def _list(folder: Path) -> list[tuple[Path, int, float]]:
     return found
 
 
-def _load(entry: Path) -> Sheet | None:
-    """The sheet in an entry; None when it is not there, or not whole after a power cut."""
+def _load_entry(entry: Path) -> Sheet | None:
+    """The sheet in an entry; None if the entry is missing, or incomplete after a power cut."""
     try:
         with open(entry, "rb") as file:
             return Sheet(*(np.load(file) for _ in Sheet._fields))
@@ -147,13 +167,15 @@ def _load(entry: Path) -> Sheet | None:
         return None
 
 
-def _save(entry: Path, sheet: Sheet) -> None:
+def _save_entry(entry: Path, sheet: Sheet) -> None:
+    """Writes a sheet to an entry."""
     with atomic_path(entry) as temporary, open(temporary, "wb") as file:
         for array in sheet:
             np.save(file, array)
 
 
 def _read_files(image_path: Path, mask_path: Path, box: tuple[int, int]) -> Sheet:
+    """The sheet as `read_sheet` returns it, from its files."""
     image, size = _read_image(image_path, box)
     mask = read_mask(mask_path)
     if size != mask.shape:
@@ -165,9 +187,9 @@ def _read_files(image_path: Path, mask_path: Path, box: tuple[int, int]) -> Shee
 
 
 def _read_image(path: Path, box: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
-    """The image scaled down to fit `box`, and its own size (height, width). Raises UserError like `read_image`.
+    """The image scaled down to fit `box`, and its full size (height, width). Raises UserError like `read_image`.
 
-    libjpeg decodes at 1/2, 1/4 or 1/8 of the size as long as that is enough: a fifth of the time for a large sheet.
+    If the box allows it, libjpeg decodes at 1/2, 1/4 or 1/8 of the size: a fifth of the time for a large sheet.
     """
     try:
         with opened(path) as image:
@@ -175,25 +197,25 @@ def _read_image(path: Path, box: tuple[int, int]) -> tuple[np.ndarray, tuple[int
                 turned = orientation(image)
                 lies = turned in (5, 6, 7, 8)
                 size = (image.width, image.height) if lies else (image.height, image.width)
-                wanted = _fit(size, box)
+                wanted = _fit_size(size, box)
                 image.draft(image.mode, wanted if lies else wanted[::-1])
                 return _shrink(upright(pillow_to_rgb(image), turned), wanted), size
     except UserError:
         pass  # `read_image` reads it, or says what is wrong
     pixels = read_image(path)
-    return _shrink(pixels, _fit(pixels.shape[:2], box)), pixels.shape[:2]
+    return _shrink(pixels, _fit_size(pixels.shape[:2], box)), pixels.shape[:2]
 
 
-def _fit(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
-    """`size` (height, width) scaled down to fit `box`, aspect kept; a smaller one as it is."""
+def _fit_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
+    """`size` (height, width) scaled down to fit `box`, aspect kept. A smaller size does not change."""
     return size if size[0] <= box[0] and size[1] <= box[1] else tuple(place(size, box)[2:])
 
 
 def _shrink(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """`pixels` uint8 (H, W, 3) at a smaller `size` (height, width).
 
-    Less than half is left to libjpeg or to `resize`. For the rest two pixels each way are enough: that is quicker than
-    areas, and no further from what areas make of the full size.
+    If it is smaller than half, `resize` averages over areas. Otherwise bilinear scaling, with two pixels along each
+    axis, is enough. It is faster, and as close to the average over areas of the full-size image.
     """
     if pixels.shape[0] < 2 * size[0] and pixels.shape[1] < 2 * size[1]:
         return cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_LINEAR)

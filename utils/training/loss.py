@@ -1,4 +1,4 @@
-"""The loss of a run, and the weights of the classes in it."""
+"""The loss of a run and its class weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def make_loss(s: Settings, train_pixels: np.ndarray, device: torch.device) -> Loss:
-    """The loss function of logits and mask; `train_pixels` (sheets, classes) is what cls_weights "auto" counts."""
+    """The loss function of (logits, mask). `train_pixels` (sheets, classes) is the basis of cls_weights "auto"."""
     weights = balanced_weights(train_pixels) if s.cls_weights == "auto" else s.cls_weights
     return partial(
         segmentation_loss,
@@ -30,11 +30,12 @@ def make_loss(s: Settings, train_pixels: np.ndarray, device: torch.device) -> Lo
 
 
 def balanced_weights(pixels: np.ndarray) -> tuple[float, ...]:
-    """One weight a class from the counts of `preflight` (sheets, num_classes): median-frequency balancing.
+    """One weight per class by median-frequency balancing (Eigen and Fergus 2015, arXiv 1411.4734, section 6.3.2).
 
-    Frequency of a class: its pixels over all labelled pixels of the sheets that have it. Weight: the median of the
-    frequencies over the class's own (Eigen and Fergus 2015, arXiv 1411.4734, section 6.3.2). A class that no sheet
-    has weighs 0.
+    The frequency of a class is the number of its pixels, divided by all labelled pixels of the sheets that have it. Its
+    weight is the median of all frequencies, divided by its own. A class that no sheet has gets weight 0.
+
+    pixels: the counts of `preflight`, (sheets, num_classes).
     """
     present = pixels > 0
     frequency = pixels.sum(0) / np.maximum((pixels.sum(1, keepdims=True) * present).sum(0), 1)

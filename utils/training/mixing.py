@@ -1,4 +1,4 @@
-"""Training on several data sets at once: how many samples of an epoch are of each, and which sheets these are."""
+"""Training on several data sets at once: how many samples each gives to an epoch, and which sheets they are."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from utils.files.voc import VocDataset
 
 
 class Part(NamedTuple):
-    """One of the data sets that are trained on: how many sheets it has and how many samples of an epoch are of it."""
+    """One data set to train on: how many sheets it has, and how many samples it gives to an epoch."""
 
     size: int
     samples: int
 
 
 def mix(size: int, passes: int, others: Iterable[tuple[int, float]]) -> list[Part]:
-    """Parts: a data set of `size` sheets, each `passes` times an epoch, and `others`, given as (size, share).
+    """The parts of an epoch: the main data set, then the others.
 
-    The shares, above 0 and below 1 together, are of the whole epoch, which is longer for them: a sample each at least.
+    size: sheets of the main data set.
+    passes: how often each of them appears in an epoch.
+    others: (sheets, share of the whole epoch) of each other data set. The shares are above 0, and below 1 together.
+        They make the epoch longer. Each data set gives at least one sample.
     """
     others = list(others)
     whole = size * passes / (1 - sum(share for _, share in others))
@@ -30,10 +33,10 @@ def mix(size: int, passes: int, others: Iterable[tuple[int, float]]) -> list[Par
 
 
 def epoch_samples(parts: Sequence[Part], epoch: int, seed: int) -> np.ndarray:
-    """The samples of `epoch`, int64 (sum of samples, 2), part by part: which pass over its part, number of the sheet.
+    """The samples of `epoch`, int64 (samples, 2), part by part: number of the pass, number of the sheet.
 
-    The sheets of all parts are numbered through. A part is gone through in random order, from epoch to epoch, and once
-    more in another when all of it has been seen: a sheet comes once in a pass.
+    Sheets are numbered across all parts. A pass goes through all sheets of a part once, in random order, and may take
+    several epochs. The next pass has another order.
     """
     samples, begin = [], 0
     for index, (size, number) in enumerate(parts):
@@ -47,21 +50,21 @@ def epoch_samples(parts: Sequence[Part], epoch: int, seed: int) -> np.ndarray:
 
 
 def random_sheet(parts: Sequence[Part], rng: np.random.Generator) -> int:
-    """The number of one sheet; each part is as likely as its share of the samples says."""
+    """The number of a random sheet. The probability of each part is its share of the samples."""
     samples = np.array([part.samples for part in parts])
     index = int(rng.choice(len(parts), p=samples / samples.sum()))
     return sum(part.size for part in parts[:index]) + int(rng.integers(parts[index].size))
 
 
 def times_an_epoch(parts: Sequence[Part]) -> np.ndarray:
-    """How often an epoch has each sheet, on average: float64 (sheets,)."""
+    """How often each sheet appears in an epoch, on average: float64 (sheets,)."""
     return np.concatenate([np.full(part.size, part.samples / part.size) for part in parts])
 
 
 def training_files(s: Settings, data: VocDataset) -> tuple[list[tuple[Path, Path]], list[Part]]:
-    """Image and mask of each sheet to train on: those of `data`, then of each data set in mixed_in; parts of an epoch.
+    """Image and mask of each training sheet, and the parts of an epoch: first `data`, then the data sets of mixed_in.
 
-    Raises UserError when one of them is not there or has no train.txt.
+    Raises UserError when a data set is missing or has no train.txt.
     """
     own, *others = (each.files("train") for each in (data, *(VocDataset(s.dataset_path, name) for name in s.mixed_in)))
     return sum(others, own), mix(len(own), s.passes, zip(map(len, others), s.mixed_in.values()))

@@ -1,4 +1,4 @@
-"""Objects of another sheet pasted on a training sheet."""
+"""Pastes objects of another sheet on a training sheet."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from utils.objects.boxes import object_boxes
 from utils.objects.separation import labelled_classes
 from utils.utils import GAP
 
-PASTE_SHARE = 0.5  # of the other sheet's objects
-PASTE_SCALE = (0.7, 1.4)  # relative to the sheet
-BESIDE = 0.4  # probability, where a gap is kept, that an object is pasted right beside one of its class
-BESIDE_PIXELS = 4  # at most so far from it
+PASTE_SHARE = 0.5  # share of the other sheet's objects that are pasted
+PASTE_SCALE = (0.7, 1.4)  # smallest and largest size, relative to the sheet
+BESIDE = 0.4  # probability that an object is pasted right beside one of its class, if a gap is kept
+BESIDE_PIXELS = 4  # largest distance between these two
 
 
 def paste_objects(
@@ -26,11 +26,19 @@ def paste_objects(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Copies of image uint8 (h, w, 3) and mask uint8 (h, w) with objects of another sheet in random places.
 
-    Each object (connected component of a class) of the other sheet is taken with probability PASTE_SHARE, at
-    PASTE_SCALE times its size relative to the sheet, turned by a multiple of 90 degrees, with what lies in it (a
-    ruler's patches, a label's barcode). It may cover others and be cut off by the border. gap: objects of its own class
-    are GAP in the mask for gap // 2 pixels around it, and it often comes to lie right beside one of them. After
-    Ghiasi et al. 2021, "Simple copy-paste", arXiv 2012.07177.
+    An object is a connected component of a class. Each object of the other sheet is pasted with the probability
+    PASTE_SHARE, at PASTE_SCALE times its size relative to the sheet, turned by a multiple of 90 degrees. Things on it,
+    such as the patches on a ruler or the barcode on a label, come with it. It may cover other objects, and the border
+    may cut it off. After Ghiasi et al. 2021, "Simple copy-paste", arXiv 2012.07177.
+
+    Args:
+        image: uint8 (h, w, 3) RGB.
+        mask: uint8 (h, w).
+        other_image: the other sheet's image, of any size.
+        other_mask: the other sheet's mask.
+        rng: for all random choices.
+        gap: other objects of its class become GAP for gap // 2 pixels around a pasted object, and an object is often
+            pasted right beside one of them. 0: neither.
     """
     image, mask = image.copy(), mask.copy()
     scale = rng.uniform(*PASTE_SCALE) * max(mask.shape) / max(other_mask.shape)
@@ -49,31 +57,42 @@ def paste_objects(
             picture, classes, shape = (
                 np.rot90(part, turns) for part in (other_image[box], other_mask[box], filled.view(bool)))
             near = object_boxes(mask == class_id) if gap and rng.random() < BESIDE else []
-            y, x = _beside(shape.shape, near, mask.shape, rng) if near else _anywhere(shape.shape, mask.shape, rng)
+            if near:
+                y, x = _place_beside(shape.shape, near, mask.shape, rng)
+            else:
+                y, x = _place_anywhere(shape.shape, mask.shape, rng)
             if gap:
                 covered = np.zeros_like(mask)
-                _put(covered, shape.view(np.uint8), shape, y, x)
+                _copy_object(covered, shape.view(np.uint8), shape, y, x)
                 around = cv2.dilate(covered, np.ones((gap, gap), np.uint8)) > covered
                 mask[around & (mask == class_id)] = GAP
-            _put(image, picture, shape, y, x)
-            _put(mask, classes, shape, y, x)
+            _copy_object(image, picture, shape, y, x)
+            _copy_object(mask, classes, shape, y, x)
     return image, mask
 
 
-def _anywhere(size: tuple[int, int], sheet: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
-    """Row and column of the first pixel of an object of `size` in any place of a sheet, partly outside perhaps."""
+def _place_anywhere(size: tuple[int, int], sheet: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
+    """The row and column of the top left pixel of an object at a random place, perhaps partly outside the sheet."""
     return tuple(
-        int(rng.integers(-(side // 4), max(full - side // 2, 1 - side // 4)))  # a long object, a narrow sheet
+        # the limit 1 - side // 4 is for a long object on a narrow sheet
+        int(rng.integers(-(side // 4), max(full - side // 2, 1 - side // 4)))
         for side, full in zip(size, sheet)
     )
 
 
-def _beside(
+def _place_beside(
     size: tuple[int, int], boxes: list[tuple[slice, slice]], sheet: tuple[int, int], rng: np.random.Generator
 ) -> tuple[int, int]:
-    """As `_anywhere`, but right above, below, left or right of one of `boxes`."""
+    """The row and column of the top left pixel of an object right above, below, left or right of another one.
+
+    Args:
+        size: (height, width) of the object.
+        boxes: (rows, columns) of the objects to choose from.
+        sheet: (height, width) of the sheet.
+        rng: for all random choices.
+    """
     box = boxes[int(rng.integers(len(boxes)))]
-    across = int(rng.integers(2))  # 0: above or below
+    across = int(rng.integers(2))  # 0: above or below; 1: left or right
     pixels = int(rng.integers(BESIDE_PIXELS + 1))
     corner = [int(rng.integers(side.start - length // 2, side.stop - length // 2)) for side, length in zip(box, size)]
     after = rng.random() < 0.5
@@ -81,8 +100,16 @@ def _beside(
     return tuple(min(max(first, 1 - length), full - 1) for first, length, full in zip(corner, size, sheet))
 
 
-def _put(target: np.ndarray, source: np.ndarray, shape: np.ndarray, top: int, left: int) -> None:
-    """Copies `source` where `shape` is True into `target` at (top, left), as far as it lies inside."""
+def _copy_object(target: np.ndarray, source: np.ndarray, shape: np.ndarray, top: int, left: int) -> None:
+    """Copies the True pixels of an object into `target`; parts outside are cut off.
+
+    Args:
+        target: (H, W) or (H, W, 3), changed in place.
+        source: the object's pixels, (h, w) or (h, w, 3).
+        shape: which of them to copy, bool (h, w).
+        top: row in `target` of the first row of `source`.
+        left: column in `target` of the first column of `source`.
+    """
     rows = slice(max(0, -top), min(shape.shape[0], target.shape[0] - top))
     cols = slice(max(0, -left), min(shape.shape[1], target.shape[1] - left))
     part = target[top + rows.start:top + rows.stop, left + cols.start:left + cols.stop]

@@ -1,4 +1,4 @@
-"""One look at every listed sheet before the first epoch, which also caches it; class weights that follow from it."""
+"""Checks every listed sheet before the first epoch, caches it, and counts its pixels for class weights."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from utils.files.masks import require_known_values
 from utils.training.cache import Request, SheetCache
-from utils.utils import UserError
+from utils.utils import IGNORE, UserError
 
-CHECK_BOX = (64, 64)  # for a look without a cache: JPEGs are decoded whole, but small
-SHOWN = 20  # problems printed in full; the rest is counted
+CHECK_BOX = (64, 64)  # size to check sheets at without a cache: small JPEGs decode fast, and completely
+SHOWN = 20  # problems that are printed; the rest is only counted
 
 
 def preflight(
@@ -26,13 +26,21 @@ def preflight(
     cache: SheetCache | None = None,
     begin: int = 0,
 ) -> np.ndarray:
-    """Pixels of each class in the mask of each of `files` (image, mask), int64 (sheets, num_classes).
+    """How many pixels of each class each mask has, int64 (sheets, num_classes).
 
-    Reads every image and mask once, in threads. Raises one UserError that lists every problem with its mend: a file
-    that is missing or unreadable, image and mask of different sizes, a mask that is not 8-bit or has values outside
-    the classes and 255.
-    cache: is filled with the sheets, each scaled down to fit its one of `boxes`; what it holds already is not read
-    again. begin: number of the sheet to begin with, other for each of several processes that fill one cache together.
+    It reads every image and mask once, in threads.
+
+    Args:
+        files: image and mask of each sheet.
+        num_classes: number of classes, background included.
+        progress: show a progress bar.
+        boxes: the size (height, width) that each sheet is scaled down to fit in the cache.
+        cache: is filled with the sheets. Sheets that it already holds are not read again.
+        begin: number of the first sheet to check. Processes that fill one cache together begin at different sheets.
+
+    Raises:
+        UserError: lists every problem and how to solve it: a file that is missing or unreadable, image and mask of
+            different sizes, or a mask that is not 8-bit or has other values than the classes and 255.
     """
     cache = cache or SheetCache("", 0)
     requests = [(*pair, box) for pair, box in zip(files, boxes or [CHECK_BOX] * len(files), strict=True)]
@@ -40,7 +48,7 @@ def preflight(
 
     def check(number: int) -> tuple[np.ndarray, str]:
         try:
-            return _check(cache, requests[number], num_classes), ""
+            return _check_sheet(cache, requests[number], num_classes), ""
         except UserError as error:
             return np.zeros(num_classes, np.int64), str(error)
 
@@ -57,13 +65,44 @@ def preflight(
     return np.stack([pixels for pixels, _ in results])
 
 
-def _check(cache: SheetCache, request: Request, num_classes: int) -> np.ndarray:
+def require_teachable(train: np.ndarray, val: np.ndarray, name_classes: Sequence[str]) -> list[str]:
+    """Warnings about what the masks cannot teach or show.
+
+    Args:
+        train, val: pixels of each class in each mask, int64 (sheets, classes), as `preflight` gives them.
+        name_classes: the background first.
+
+    Raises:
+        UserError: nothing but background is labelled in the training masks, or a class is nowhere in them.
+    """
+    total = train.sum(0)
+    if not total[1:].any():
+        held = "background" if total[0] else f"{IGNORE}, which is ignored"
+        raise UserError(
+            f"The {len(train)} training masks hold nothing but {held}: nothing can be learned. The pixels of an object "
+            "need the number of its class (1, 2, ...). Make the masks with labelme_to_deeplab.py, or mend masks of 0 "
+            "and 255 with convert_labelled.py --mode=colour_to_palette."
+        )
+    absent = [name for name, count in zip(name_classes[1:], total[1:]) if not count]
+    if absent:
+        raise UserError(
+            f"No training mask holds {', '.join(absent)}: label some, or take the names out of name_classes (with "
+            "reinit_mismatched = True, as the start weights then do not fit)."
+        )
+    blank = int((val.sum(1) == 0).sum())
+    if blank == len(val):
+        return [f"All {blank} validation masks are {IGNORE} (ignored) throughout: their scores will be nan."]
+    return [f"{blank} of {len(val)} validation masks are {IGNORE} (ignored) throughout."] if blank else []
+
+
+def _check_sheet(cache: SheetCache, request: Request, num_classes: int) -> np.ndarray:
+    """How many pixels of each class one mask has. Raises UserError when the sheet cannot be used."""
     image_path, mask_path, _ = request
     if not image_path.is_file():
         raise UserError(f"{image_path}.* is missing: add the image or run get_annotation.py again.")
     if not mask_path.is_file():
         raise UserError(
-            f"{mask_path} is missing: make it with labelme_to_deeplab.py or take {image_path.stem} off the list."
+            f"{mask_path} is missing: make it with labelme_to_deeplab.py or remove {image_path.stem} from the list."
         )
     pixels = cache.add(*request).pixels
     require_known_values(mask_path, pixels, num_classes)

@@ -1,4 +1,4 @@
-"""The constants of train.py: checked before a run, and described as they are really run."""
+"""Checks the constants of train.py before a run, and describes the run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from utils.utils import GAP, UserError
 
 
 def check_settings(s: Settings, procs: Processes) -> None:
-    """Raises UserError (exit status 2) for the first constant whose value does not fit the others."""
+    """Raises UserError (exit status 2) for the first constant whose value is not allowed or does not fit the others."""
     for name in ("freeze_batch_size", "unfreeze_batch_size", "accumulate", "eval_period", "passes"):
         if getattr(s, name) < 1:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be 1 or more.", 2)
@@ -54,7 +54,7 @@ def check_settings(s: Settings, procs: Processes) -> None:
                 "(downsample_factor).", 2
             )
     if not 0 < s.augment_scale[0] <= s.augment_scale[1] <= 8:
-        raise UserError(f"augment_scale is {s.augment_scale}: two numbers above 0 and up to 8, the smaller first.", 2)
+        raise UserError(f"augment_scale is {s.augment_scale}: give two numbers above 0, up to 8, the smaller first.", 2)
     if len(s.name_classes) < 2 or len(s.name_classes) > 255 or len(set(s.name_classes)) < len(s.name_classes):
         raise UserError(f"name_classes is {s.name_classes}: 2 to 255 different names are needed.", 2)
     if s.object_gap and len(s.name_classes) > GAP:
@@ -71,11 +71,20 @@ def check_settings(s: Settings, procs: Processes) -> None:
 def describe_run(
     s: Settings, procs: Processes, precision: Precision, parts: Sequence[Part], val_sheets: int, first_epoch: int
 ) -> str:
-    """The settings as they are really run, for the console; `parts`: the data sets to train on."""
+    """The settings and the size of the run, as text for the console.
+
+    Args:
+        s: the settings.
+        procs: the processes of the run.
+        precision: number format of the network.
+        parts: the data sets to train on.
+        val_sheets: number of validation sheets.
+        first_epoch: counted from 0.
+    """
     lines = [f"{name:20s}{value}" for name, value in s.to_dict().items()]
-    mixed = "".join(f" and {part.samples} of {part.size} of {name}" for name, part in zip(s.mixed_in, parts[1:]))
+    mixed = "".join(f" and {part.samples} from {part.size} of {name}" for name, part in zip(s.mixed_in, parts[1:]))
     lines.append(
-        f"{parts[0].samples} samples an epoch of {parts[0].size} sheets{mixed} to train on, {val_sheets} to validate on; "
+        f"{parts[0].samples} samples per epoch from {parts[0].size} sheets{mixed}, {val_sheets} validation sheets; "
         f"epochs {first_epoch + 1} to {s.unfreeze_epoch} on {procs.world_size} x {procs.device}, "
         f"learning rate up to {max(learning_rate(s, epoch) for epoch in range(first_epoch, s.unfreeze_epoch)):.2e}, "
         f"{str(precision.dtype).removeprefix('torch.')}."

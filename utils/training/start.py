@@ -1,4 +1,4 @@
-"""What a run starts from: an interrupted run, start weights, or fresh ones; and what it leaves of an earlier run."""
+"""The start of a run: its weights, an interrupted run to resume, and the files of an earlier run to keep."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from utils.utils import UserError
 
 
 def load_resumable(s: Settings) -> Checkpoint:
-    """The checkpoint that `resume` goes on from. Raises UserError when there is none or it cannot be resumed."""
+    """The checkpoint to resume. Raises UserError when there is none or it cannot be resumed."""
     path = Path(s.save_dir) / "last_epoch_weights.pth"
     checkpoint = load_checkpoint(path, name_classes=s.name_classes, backbone=s.backbone)
     if checkpoint.training is None:
@@ -37,10 +37,10 @@ def load_resumable(s: Settings) -> Checkpoint:
 
 
 def start_model(s: Settings, checkpoint: Checkpoint | None, procs: Processes) -> SegmentationNetwork:
-    """The network with its start weights, on the device, channels last.
+    """The network with its start weights, on the device, in channels-last format.
 
-    Start weights: the resumed checkpoint's, else those of model_path, else of backbone_path or torchvision
-    (`pretrained`) for the backbone and fresh ones for the rest, else fresh ones.
+    The weights are those of the resumed checkpoint, if there is one, else those of model_path. Without model_path, the
+    backbone gets those of backbone_path or, if `pretrained`, torchvision's. All other weights are fresh.
     """
     start = checkpoint.training.get("weights", checkpoint.model) if checkpoint else None
     if start is None and s.model_path:
@@ -50,7 +50,7 @@ def start_model(s: Settings, checkpoint: Checkpoint | None, procs: Processes) ->
             s.model_name, len(s.name_classes), s.backbone, s.downsample_factor,
             pretrained=s.pretrained and start is None, **run_options(s, checkpoint),
         )
-    except (ConnectionError, ValueError) as error:  # the weights cannot be fetched or there are none
+    except (ConnectionError, ValueError) as error:  # the weights cannot be downloaded, or there are none
         raise UserError(str(error)) from error
     for name, child in model.named_children():
         if name != "backbone" or not s.pretrained:
@@ -67,16 +67,16 @@ def start_model(s: Settings, checkpoint: Checkpoint | None, procs: Processes) ->
 
 
 def run_options(s: Settings, checkpoint: Checkpoint | None) -> dict[str, bool]:
-    """The options of the network that the settings name; a resumed run (`checkpoint`) keeps its way of upsampling."""
+    """The network's options for these settings. A resumed run (`checkpoint`) keeps its way of upsampling."""
     exact = checkpoint.options.get("exact_upsampling", False) if checkpoint else True
     options = {"decoder": s.decoder, "exact_upsampling": exact}
     return {name: value for name, value in options.items() if name in options_of(s.model_name)}
 
 
 def keep_previous(save_dir: str | Path) -> None:
-    """Renames an earlier run's best and last weights to previous_*, so that a new run does not replace them.
+    """Renames the best and last weights of an earlier run to previous_*, so that a new run does not replace them.
 
-    What a run leaves that ended within its first epoch is not kept: it would replace what was kept before.
+    Weights of a run that stopped in its first epoch are not kept, because they would replace an older previous_* file.
     """
     for name in ("best_epoch_weights.pth", "last_epoch_weights.pth"):
         path = Path(save_dir) / name
@@ -86,7 +86,7 @@ def keep_previous(save_dir: str | Path) -> None:
 
 
 def _has_learned(path: Path) -> bool:
-    """Whether a checkpoint is more than what a run saves before its first epoch; True for a file that cannot be read."""
+    """Whether a checkpoint was saved after at least one epoch. True for a file that cannot be read."""
     try:
         checkpoint = load_checkpoint(path)
     except UserError:

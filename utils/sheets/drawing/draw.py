@@ -1,7 +1,7 @@
-"""What all parts of a synthetic sheet are drawn with: cards, the canvas, noise and curves.
+"""Cards, which are flat things on a sheet, the canvas that they are pasted on, and random choices.
 
-Lengths are centimetres of the real thing; `scale` is pixels per centimetre. Points are (x, y) in continuous pixel
-coordinates: pixel k covers k to k + 1. Colours are (R, G, B) of 0 to 255.
+Lengths are centimetres on the real sheet; `scale` is pixels per centimetre. Points are (x, y) in continuous pixel
+coordinates: pixel k covers k to k + 1. Colours are (R, G, B) from 0 to 255.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ import cv2
 import numpy as np
 
 from utils.sheets.drawing.fonts import Fonts
+from utils.sheets.drawing.pixels import SUBPIXEL, cast_shadow, fixed, mix, over, paint, rotation
 
-Color = tuple[int, int, int]
 Maker = Callable[..., "Card"]
-Table = Sequence[tuple["Maker | tuple[Maker, ...]", float]]  # what draws a thing, or a row of things, and how often
-SUBPIXEL = 4  # bits behind the point of OpenCV's fixed-point coordinates
+Table = Sequence[tuple["Maker | tuple[Maker, ...]", float]]  # makers of a thing, or of a row of things, and how often
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A labelled polygon: class name, (n, 2) float points, and what it says (a barcode's text)."""
+    """A labelled polygon: class name, float points (n, 2), and a note, such as the text of a barcode."""
 
     label: str
     points: np.ndarray
@@ -32,9 +31,9 @@ class Shape:
 
 @dataclass(frozen=True)
 class Kit:
-    """What a drawing function needs: the sheet's random generator, its fonts and the scale of its cards.
+    """What every drawing function needs: random generator, fonts, and the scale of cards.
 
-    often: by a maker's name, how many times as often as its table says it is chosen.
+    often: how many times as often as its table says a thing is chosen, by the name of its maker.
     """
 
     rng: np.random.Generator
@@ -47,14 +46,14 @@ class Kit:
         return bool(self.rng.random() < probability)
 
     def pick(self, options: Sequence, weights: Sequence[float] | None = None):
-        """One of `options`, each as likely as its weight says."""
+        """A random one of `options`, with a probability proportional to its weight."""
         if weights is None:
             return options[int(self.rng.integers(len(options)))]
         share = np.cumsum(np.asarray(weights, np.float64))
         return options[int(np.searchsorted(share, self.rng.random() * share[-1], side="right"))]
 
     def one_of(self, table: Table) -> Maker | tuple[Maker, ...]:
-        """An entry of `table`, each as likely as its weight and `often` say."""
+        """A random entry of `table`, with a probability proportional to its weight and to `often`."""
         weights = [
             weight * math.prod(self.often.get(name, 1.0) for name in names_of(entry)) for entry, weight in table
         ]
@@ -67,7 +66,14 @@ def names_of(entry: Maker | tuple[Maker, ...]) -> list[str]:
 
 
 class Card:
-    """A flat thing drawn upright, `width` by `height` cm: its colours, its opacity and the polygons on it."""
+    """A flat thing, drawn upright: its colours, its opacity and its labelled polygons.
+
+    Args:
+        width: in cm.
+        height: in cm.
+        scale: pixels per cm.
+        color: of the empty card.
+    """
 
     def __init__(self, width: float, height: float, scale: float, color: Sequence[int]) -> None:
         size = (max(2, round(height * scale)), max(2, round(width * scale)))
@@ -88,7 +94,14 @@ class Card:
         return self.image.shape[0] / self.scale
 
     def rect(self, x: float, y: float, width: float, height: float, color: Sequence[int], line: float = 0.0) -> None:
-        """Paints a rectangle: filled, or its outline `line` cm wide."""
+        """Paints a rectangle.
+
+        Args:
+            x, y: top left corner in cm.
+            width, height: in cm.
+            color: (R, G, B).
+            line: width of the outline in cm. 0: filled.
+        """
         x0, y0, x1, y1 = (round(value * self.scale) for value in (x, y, x + width, y + height))
         if line:
             thickness = max(1, round(line * self.scale))
@@ -97,46 +110,67 @@ class Card:
             self.image[max(y0, 0):max(y1, y0 + 1, 0), max(x0, 0):max(x1, x0 + 1, 0)] = color
 
     def line(self, points: Sequence[Sequence[float]], color: Sequence[int], width: float, closed: bool = False) -> None:
-        """Paints a polyline of `width` cm through `points` (cm)."""
+        """Paints a line through several points.
+
+        Args:
+            points: (n, 2) in cm.
+            color: (R, G, B).
+            width: in cm.
+            closed: join the last point to the first.
+        """
         thickness = max(1, round(width * self.scale))
         line = fixed(np.asarray(points, np.float64) * self.scale)
         cv2.polylines(self.image, [line], closed, tuple(map(int, color)), thickness, cv2.LINE_AA, SUBPIXEL)
 
     def fill(self, points: np.ndarray, color: Sequence[int]) -> None:
-        """Paints a polygon with corners `points` (cm)."""
+        """Paints a filled polygon with corners `points`, (n, 2) in cm."""
         polygon = fixed(np.asarray(points, np.float64) * self.scale)
         cv2.fillPoly(self.image, [polygon], tuple(map(int, color)), cv2.LINE_AA, SUBPIXEL)
 
     def disc(self, x: float, y: float, radius: float, color: Sequence[int], line: float = 0.0) -> None:
-        """Paints a disc, or a ring `line` cm wide."""
+        """Paints a disc or a ring.
+
+        Args:
+            x, y: its middle in cm.
+            radius: in cm.
+            color: (R, G, B).
+            line: width of the ring in cm. 0: a disc.
+        """
         thickness = max(1, round(line * self.scale)) if line else -1
         center = fixed(np.array([x, y]) * self.scale)
         radius, color = round(radius * self.scale * (1 << SUBPIXEL)), tuple(map(int, color))
         cv2.circle(self.image, tuple(map(int, center)), radius, color, thickness, cv2.LINE_AA, SUBPIXEL)
 
     def stain(self, mask: np.ndarray, x: float, y: float, color: Sequence[int], opacity: float = 1.0) -> None:
-        """Paints `mask` (uint8, card pixels) in one colour, its top left at (x, y) cm, cut at the edges."""
+        """Paints a mask in one colour. The edges of the card cut it off.
+
+        Args:
+            mask: uint8 (h, w) in pixels of the card, 255 for full colour.
+            x, y: its top left corner in cm.
+            color: (R, G, B).
+            opacity: 0 to 1.
+        """
         paint(self.image, mask, round(x * self.scale), round(y * self.scale), color, opacity)
 
     def put(self, other: Card, x: float, y: float) -> None:
-        """Lays another card of the same scale upright on this one, top left at (x, y) cm, with its shapes."""
+        """Puts another card of the same scale, with its shapes, on this one, top left corner at (x, y) cm."""
         left, top = round(x * self.scale), round(y * self.scale)
         over(self.image, other.image, other.alpha, left, top)
         self.shapes += [Shape(shape.label, shape.points + (left, top), shape.note) for shape in other.shapes]
 
     def mark(self, label: str, box: Sequence[float] | None = None, note: str = "") -> None:
-        """Labels the box (x, y, width, height in cm), or the whole card."""
+        """Labels a box (x, y, width and height in cm), or the whole card."""
         x, y, width, height = box or (0.0, 0.0, self.width, self.height)
         corners = np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)]) * self.scale
         self.shapes.append(Shape(label, corners, note))
 
     def cut(self, points: np.ndarray) -> None:
-        """Cuts the card to a polygon (cm): what is outside becomes transparent."""
+        """Makes everything outside a polygon, (n, 2) in cm, transparent."""
         self.alpha[:] = 0
         cv2.fillPoly(self.alpha, [fixed(points * self.scale)], 255, cv2.LINE_AA, SUBPIXEL)
 
     def turned(self, quarters: int) -> Card:
-        """This card turned by `quarters` times 90 degrees counter-clockwise."""
+        """This card turned counter-clockwise by `quarters` times 90 degrees."""
         card = self
         for _ in range(quarters % 4):
             turned = Card(1, 1, self.scale, (0, 0, 0))
@@ -153,17 +187,24 @@ class Card:
 
 @dataclass
 class Canvas:
-    """The photograph in the making: `image` RGB uint8 (H, W, 3), `scale` in pixels per cm and all labelled shapes."""
+    """The photograph while it is drawn: `image` uint8 (H, W, 3) RGB, `scale` in pixels per cm, and all shapes."""
 
     image: np.ndarray
     scale: float
     shapes: list[Shape] = field(default_factory=list)
 
     def paste(self, card: Card, x: float, y: float, angle: float = 0.0, shadow: float = 0.3) -> None:
-        """Lays a card with its centre at (x, y) cm, turned by `angle` degrees, with a shadow of strength 0 to 1."""
+        """Pastes a card with its shapes.
+
+        Args:
+            card: the card.
+            x, y: its centre in cm.
+            angle: rotation in degrees.
+            shadow: strength of its shadow, 0 to 1.
+        """
         ratio = self.scale / card.scale
         image, alpha = card.image, card.alpha
-        if ratio < 0.8:  # shrink by area first: bilinear sampling alone would drop thin strokes
+        if ratio < 0.8:  # shrink by area first, because bilinear sampling alone would lose thin strokes
             size = (max(1, round(alpha.shape[1] * ratio)), max(1, round(alpha.shape[0] * ratio)))
             image, alpha = (cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (image, alpha))
         turn = rotation(angle)
@@ -191,83 +232,3 @@ class Canvas:
         area[:] = mix(area, image, alpha)
 
 
-def cast_shadow(area: np.ndarray, alpha: np.ndarray, reach: float, strength: float) -> None:
-    """Darkens `area` (in place) below and right of what `alpha` covers; `reach` in pixels."""
-    matrix = np.array([[1, 0, reach * 0.5], [0, 1, reach * 0.8]])
-    shade = cv2.warpAffine(alpha, matrix, alpha.shape[::-1])
-    shade = cv2.GaussianBlur(shade, (0, 0), max(0.6, reach * 0.7))
-    paint(area, shade, 0, 0, (20, 16, 12), strength)
-
-
-def mix(below: np.ndarray, above: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """`above` over `below`, both uint8 (h, w, 3), with opacity `alpha` uint8 (h, w)."""
-    alpha = cv2.merge([alpha, alpha, alpha])
-    return cv2.add(cv2.multiply(above, alpha, scale=1 / 255), cv2.multiply(below, 255 - alpha, scale=1 / 255))
-
-
-def over(image: np.ndarray, above: np.ndarray, alpha: np.ndarray, left: int, top: int) -> None:
-    """Lays `above` with its opacity on `image` (in place) at (left, top), cut at the edges of the image."""
-    x0, y0 = max(left, 0), max(top, 0)
-    x1, y1 = min(left + alpha.shape[1], image.shape[1]), min(top + alpha.shape[0], image.shape[0])
-    if x1 > x0 and y1 > y0:
-        part = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
-        image[y0:y1, x0:x1] = mix(image[y0:y1, x0:x1], above[part], alpha[part])
-
-
-def paint(image: np.ndarray, mask: np.ndarray, left: int, top: int, color: Sequence[int], opacity: float) -> None:
-    """Paints `color` into `image` (in place) where `mask` (uint8) says, cut at the edges of the image."""
-    alpha = mask if opacity == 1 else cv2.convertScaleAbs(mask, alpha=opacity)
-    above = np.empty((*mask.shape, 3), np.uint8)
-    above[:] = color
-    over(image, above, alpha, left, top)
-
-
-def fixed(points: np.ndarray) -> np.ndarray:
-    """Continuous pixel coordinates as OpenCV's fixed-point int32 (pixel centres are whole numbers there)."""
-    return np.rint((points - 0.5) * (1 << SUBPIXEL)).astype(np.int32)
-
-
-def rotation(degrees: float) -> np.ndarray:
-    """The (2, 2) matrix that turns points counter-clockwise on the screen (y points down)."""
-    radians = np.deg2rad(degrees)
-    return np.array([[np.cos(radians), np.sin(radians)], [-np.sin(radians), np.cos(radians)]])
-
-
-def smooth_noise(rng: np.random.Generator, size: tuple[int, int], cells: float) -> np.ndarray:
-    """Cloudy noise, float32 (height, width) of about -1 to 1, with `cells` clouds along the longer side."""
-    step = max(size) / max(cells, 1)
-    coarse = rng.standard_normal((int(size[0] / step) + 3, int(size[1] / step) + 3), dtype=np.float32) * 0.5
-    smooth = cv2.resize(coarse, None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
-    part = np.array([[step / 6, 0, 0], [0, step / 6, 0]])
-    return cv2.warpAffine(smooth, part, size[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def grain(rng: np.random.Generator, size: tuple[int, int], tile: int = 256) -> np.ndarray:
-    """White noise of deviation 1, float32 (height, width), tiled from one random tile (quick on large sheets)."""
-    noise = rng.standard_normal((tile, tile), dtype=np.float32)
-    repeats = (-(-size[0] // tile), -(-size[1] // tile))
-    return np.tile(noise, repeats)[:size[0], :size[1]]
-
-
-def shade(image: np.ndarray, *gains: np.ndarray) -> None:
-    """Multiplies `image` (uint8 RGB, in place) by `gains`, float32 (h, w): one for all channels or one for each."""
-    red, green, blue = gains if len(gains) == 3 else gains * 3
-    for top in range(0, image.shape[0], 128):  # in bands that fit the cache: large sheets are 3 times as quick
-        band = slice(top, top + 128)
-        cv2.multiply(image[band], cv2.merge([red[band], green[band], blue[band]]), dst=image[band], dtype=cv2.CV_8U)
-
-
-def wander(rng: np.random.Generator, start: np.ndarray, angle: float, length: float, bend: float, steps: int = 14
-           ) -> np.ndarray:
-    """A smooth random curve: (steps + 1, 2) points from `start`, first heading `angle` (radians), turning by about
-    `bend` radians along its length."""
-    turns = np.convolve(rng.normal(0, 1, steps + 4), np.ones(5) / 5, "valid") * bend * 2.2 / np.sqrt(steps)
-    headings = angle + np.cumsum(turns)
-    steps_xy = np.stack([np.cos(headings), np.sin(headings)], 1) * (length / steps)
-    return np.concatenate([start[None], start + np.cumsum(steps_xy, 0)])
-
-
-def vary(rng: np.random.Generator, color: Sequence[int], spread: float) -> Color:
-    """`color` a little lighter or darker, and each channel by a third of that."""
-    all_three, *each = rng.normal(0, spread, 4).tolist()
-    return tuple(int(min(max(channel + all_three + own / 3, 0), 255)) for channel, own in zip(color, each))

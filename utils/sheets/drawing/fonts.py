@@ -1,4 +1,4 @@
-"""Fonts: the ones that come with matplotlib, and those of the system when asked for."""
+"""Fonts: those that come with Matplotlib and, if wanted, those of the system."""
 
 from __future__ import annotations
 
@@ -36,12 +36,15 @@ class Fonts:
 
 @lru_cache
 def find_fonts(which: str) -> Fonts:
-    """The fonts named by `which`: "bundled" (those of matplotlib: alike on every machine) or "system" (also the
-    machine's own text fonts, so that sheets differ between machines)."""
+    """The fonts for `which`.
+
+    "bundled": those of Matplotlib, which are the same on every machine. "system": also the text fonts of this machine,
+    so sheets differ between machines.
+    """
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     files = {kind: tuple(str(folder / name) for name in names) for kind, names in BUNDLED.items()}
     if which == "system":
-        from matplotlib.font_manager import fontManager  # scans the machine's fonts: only when asked for
+        from matplotlib.font_manager import fontManager  # imported only here, because it scans the machine's fonts
 
         for kind, names in SYSTEM.items():
             files[kind] += tuple(sorted(font.fname for font in fontManager.ttflist if font.name in names))
@@ -50,12 +53,12 @@ def find_fonts(which: str) -> Fonts:
 
 @lru_cache(maxsize=512)
 def load_font(path: str, size: int) -> ImageFont.FreeTypeFont:
-    """The font file at `size` pixels; basic layout, so that text is alike with and without libraqm."""
+    """The font file at `size` pixels, with basic layout, so that text is the same with and without libraqm."""
     return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def text_mask(text: str, path: str, size: float) -> np.ndarray:
-    """One line of text as uint8 (h, w): 0 paper, 255 ink; `size` is the font's size in pixels, the height its line."""
+    """One line of text, uint8 (h, w): 0 paper, 255 ink. `size` is the font size in pixels."""
     font = load_font(path, max(4, round(size)))
     ascent, descent = font.getmetrics()
     image = Image.new("L", (max(1, int(np.ceil(font.getlength(text)))) + 4, max(1, ascent + descent)))

@@ -1,4 +1,4 @@
-"""Writing on cards: printed and typed lines, drawn handwriting and square signs."""
+"""Text on cards: printed and typed lines, imitated handwriting, and made-up square signs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from utils.sheets.drawing.draw import SUBPIXEL, Card, Color, Kit, fixed
+from utils.sheets.drawing.draw import Card, Kit
 from utils.sheets.drawing.fonts import text_mask
+from utils.sheets.drawing.pixels import SUBPIXEL, Color, fixed
 
 INKS: tuple[Color, ...] = ((25, 22, 24), (40, 36, 34), (62, 50, 38), (90, 68, 44), (30, 36, 92), (44, 40, 110),
                            (24, 60, 44), (120, 30, 30), (96, 92, 90))
-# Control points of a few letters in a hand's units: x-height 1, y up, x from 0 to about 0.9.
+# Control points of a few letters. The x-height is 1, y points up, and x is from 0 to about 0.9.
 LETTERS: tuple[tuple[tuple[float, float], ...], ...] = (
     ((0, 0.1), (0.15, 0.9), (0.25, 0.1), (0.45, 0.95), (0.6, 0.1)),
     ((0, 0.2), (0.4, 0.6), (0.25, 1), (0.05, 0.5), (0.3, 0), (0.6, 0.25)),
@@ -37,7 +38,7 @@ CAPITALS: tuple[tuple[tuple[float, float], ...], ...] = (
 
 @dataclass(frozen=True)
 class Hand:
-    """How somebody writes: slant, width, unsteadiness, ink and pen (pen width as a share of the x-height)."""
+    """How a person writes. `pen` is the width of the pen as a share of the x-height."""
 
     slant: float
     width: float
@@ -56,10 +57,21 @@ class Hand:
 
 def printed(kit: Kit, card: Card, text: str, x: float, y: float, height: float, color: Color, kind: str = "serif",
             align: float = 0.0, path: str | None = None, limit: float | None = None, stretch: float = 1.0) -> float:
-    """The width in cm of `text`, which is printed with its line's top at `y`.
+    """The width in cm of a line of text, after printing it.
 
-    `height` is the font size (cm), `align` 0, 0.5 or 1 puts the left, middle or right of the line at `x`; `path` a
-    font file of `find_fonts`; a line longer than `limit` cm is squeezed into it.
+    Args:
+        kit: random generator and fonts.
+        card: the card to print on.
+        text: the line.
+        x: its left end, middle or right end in cm, see `align`.
+        y: its top in cm.
+        height: font size in cm.
+        color: (R, G, B).
+        kind: "serif", "sans", "mono" or "italic"; the font is a random one of this kind.
+        align: 0: x is the left end; 0.5: the middle; 1: the right end.
+        path: a font file instead of a random one.
+        limit: largest width in cm; a longer line is squeezed. None: no limit.
+        stretch: factor of the width.
     """
     if not text.isascii():
         path = kit.fonts.files["wide"][0 if kind == "sans" else 1]
@@ -76,15 +88,28 @@ def printed(kit: Kit, card: Card, text: str, x: float, y: float, height: float, 
 
 def printed_row(kit: Kit, card: Card, texts: Sequence[str], x: float, step: float, y: float, height: float,
                 color: Color) -> None:
-    """Prints short texts in one face, their middles `step` cm apart from `x` on, as numbers along a ruler are."""
+    """Prints short texts in one font, at equal distances, like the numbers on a ruler.
+
+    Args:
+        kit: random generator and fonts.
+        card: the card to print on.
+        texts: the texts.
+        x: middle of the first text in cm.
+        step: distance between the middles in cm.
+        y: top of the texts in cm.
+        height: font size in cm.
+        color: (R, G, B).
+    """
     path = kit.pick(kit.fonts.files["sans"][:2])
     for index, text in enumerate(texts):
         printed(kit, card, text, x + index * step, y, height, color, path=path, align=0.5)
 
 
 def pen_strokes(kit: Kit, hand: Hand, length: float) -> tuple[list[np.ndarray], float]:
-    """Strokes of handwriting about `length` x-heights long, each (n, 2) in x-heights (y down, base line 0), and the
-    length that they really take."""
+    """The strokes of a line of handwriting, each (n, 2), and the exact length of the line.
+
+    The unit is the x-height; y points down from the base line. `length` is the wanted length.
+    """
     rng, strokes, x = kit.rng, [], 0.0
     while x < length:
         word: list[np.ndarray] = []
@@ -108,7 +133,7 @@ def pen_strokes(kit: Kit, hand: Hand, length: float) -> tuple[list[np.ndarray], 
 
 
 def smooth_line(points: np.ndarray, rounds: int = 2) -> np.ndarray:
-    """`points` with every corner cut `rounds` times (Chaikin's curve)."""
+    """`points` with each corner cut off `rounds` times (Chaikin's curve)."""
     for _ in range(rounds):
         if len(points) < 3:
             return points
@@ -121,7 +146,17 @@ def smooth_line(points: np.ndarray, rounds: int = 2) -> np.ndarray:
 
 
 def handwritten(kit: Kit, card: Card, hand: Hand, x: float, y: float, x_height: float, length: float) -> float:
-    """The width in cm of a line of handwriting about `length` cm long, written with its base line at `y`."""
+    """The width in cm of a line of handwriting, after writing it.
+
+    Args:
+        kit: random generator.
+        card: the card to write on.
+        hand: how the person writes.
+        x: left end in cm.
+        y: base line in cm.
+        x_height: height of small letters in cm.
+        length: about how long the line is, in cm.
+    """
     strokes, taken = pen_strokes(kit, hand, length / x_height)
     squeeze = min(1.0, length / (taken * x_height))
     unit = x_height * card.scale
@@ -136,7 +171,17 @@ def handwritten(kit: Kit, card: Card, hand: Hand, x: float, y: float, x_height: 
 
 
 def square_signs(kit: Kit, card: Card, x: float, y: float, size: float, count: int, color: Color, down: bool) -> None:
-    """Writes `count` made-up square signs (they look like Chinese characters) along a row, or down a column."""
+    """Writes made-up square signs, which look like Chinese characters, in a row or a column.
+
+    Args:
+        kit: random generator.
+        card: the card to write on.
+        x, y: top left corner of the first sign in cm.
+        size: side of a sign in cm.
+        count: number of signs.
+        color: (R, G, B).
+        down: True: a column; False: a row.
+    """
     for index in range(count):
         left, top = (x, y + index * size * 1.08) if down else (x + index * size * 1.08, y)
         for _ in range(int(kit.rng.integers(5, 10))):

@@ -1,4 +1,4 @@
-"""Words for labels: names, places, headings and phrases in several languages, put together at random."""
+"""Random words for labels: names, places, headings and phrases in several languages."""
 
 from __future__ import annotations
 
@@ -82,12 +82,12 @@ def date(kit: Kit) -> str:
 
 
 def title(kit: Kit) -> str:
-    """A label's heading."""
+    """A heading for a label."""
     return kit.pick(TITLE).format(r=kit.pick(REGION), i=kit.pick(INSTITUTION), p=kit.pick(PERSON), c=kit.pick(COUNTRY))
 
 
 def phrase(kit: Kit, words: int = 8) -> str:
-    """A line about place and habitat of about `words` words."""
+    """A line of about `words` words on place and habitat."""
     parts: list[str] = []
     while sum(len(part.split()) for part in parts) < words:
         place = f"{kit.pick(PLACE)}, {kit.pick(REGION)}"
@@ -102,6 +102,6 @@ def number(kit: Kit, digits: int = 6) -> str:
 
 
 def code(kit: Kit) -> str:
-    """A catalogue number such as "BRX0012345", as barcodes carry it: A to Z and 0 to 9."""
+    """A catalogue number for a barcode, such as "BRX0012345": letters A to Z, then digits."""
     letters = "".join(chr(65 + letter) for letter in kit.rng.integers(0, 26, int(kit.rng.integers(0, 5))))
     return letters + number(kit, int(kit.rng.integers(6, 11)))

@@ -1,4 +1,4 @@
-"""Barcode stickers and the barcodes printed in labels; the symbols are real and carry the number under them."""
+"""Barcode stickers, and barcodes printed in labels. The symbols are real and hold the number below them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import numpy as np
 import zxingcpp
 
 from utils.sheets.drawing import words
-from utils.sheets.drawing.draw import Card, Color, Kit, vary
+from utils.sheets.drawing.draw import Card, Kit
 from utils.sheets.drawing.fonts import text_mask
+from utils.sheets.drawing.pixels import Color, vary
 from utils.sheets.drawing.text import printed
 
 FORMATS: dict[str, zxingcpp.BarcodeFormat] = {
@@ -22,13 +23,13 @@ BLACK: Color = (18, 16, 18)
 
 
 def symbol(name: str, text: str) -> np.ndarray:
-    """The modules of a barcode without its quiet zone: uint8 0 (bar) or 255, (1, n) or (n, n)."""
+    """The modules of a barcode without its quiet zone: uint8 (1, n) or (n, n), 0 for bars and 255 elsewhere."""
     image = np.array(zxingcpp.create_barcode(text, FORMATS[name]).to_image(scale=1, add_quiet_zones=False))
     return image if name in ("DataMatrix", "QRCode") else image[:1]
 
 
 def random_code(kit: Kit) -> tuple[str, str]:
-    """A barcode format and a text that it can carry, of the kind that herbaria print."""
+    """A barcode format that herbaria use, and a text that it can hold."""
     name = kit.pick(tuple(FORMATS), (4, 4, 1, 1, 0.8))
     text = words.number(kit, 2 * int(kit.rng.integers(3, 6))) if name == "ITF" else words.code(kit)
     if name == "QRCode" and kit.chance(0.5):
@@ -38,7 +39,16 @@ def random_code(kit: Kit) -> tuple[str, str]:
 
 def draw_symbol(card: Card, name: str, text: str, x: float, y: float, width: float, height: float,
                 color: Color = BLACK) -> None:
-    """Prints a barcode into the box (cm); a matrix code takes the largest square in it, at its left."""
+    """Prints a barcode into a box. A matrix code fills the largest square at the left of the box.
+
+    Args:
+        card: the card to print on.
+        name: a format in FORMATS.
+        text: what the barcode says.
+        x, y: top left corner of the box in cm.
+        width, height: of the box in cm.
+        color: of the bars.
+    """
     modules = symbol(name, text)
     if len(modules) > 1:
         height = width = min(width, height)
@@ -50,12 +60,12 @@ def draw_symbol(card: Card, name: str, text: str, x: float, y: float, width: flo
 
 
 def readable(name: str, text: str) -> str:
-    """The note of a barcode's shape: format and text."""
+    """The note for the shape of a barcode: its format and its text."""
     return f"{name} {text}"
 
 
 def sticker(kit: Kit, sheet: Color) -> Card:
-    """A barcode sticker, the whole of it class Barcode: white mostly, else like the sheet's paper; or `on_sheet`."""
+    """A random barcode sticker, wholly class Barcode, mostly white or like the sheet; rarely one of `on_sheet`."""
     if kit.chance(0.05):
         return on_sheet(kit)
     name, text = random_code(kit)
@@ -66,7 +76,14 @@ def sticker(kit: Kit, sheet: Color) -> Card:
 
 
 def linear_sticker(kit: Kit, name: str, text: str, paper: Color) -> Card:
-    """A sticker with a linear code, its number and, mostly, an institution's name."""
+    """A sticker with a linear code, its number and, usually, the name of an institution.
+
+    Args:
+        kit: random generator and fonts.
+        name: a format in FORMATS.
+        text: what the barcode says.
+        paper: colour of the sticker.
+    """
     rng = kit.rng
     width = rng.uniform(3.4, 6.5)
     height = width / rng.uniform(1.9, 3.4) if kit.chance(0.8) else rng.uniform(0.7, 1.2)
@@ -101,7 +118,14 @@ def linear_sticker(kit: Kit, name: str, text: str, paper: Color) -> Card:
 
 
 def matrix_sticker(kit: Kit, name: str, text: str, paper: Color) -> Card:
-    """A sticker with a square code, alone, with its number running up its side or with lines of text beside it."""
+    """A sticker with a square code, either alone, with its number along one side, or with lines of text beside it.
+
+    Args:
+        kit: random generator and fonts.
+        name: a format in FORMATS.
+        text: what the barcode says.
+        paper: colour of the sticker.
+    """
     rng = kit.rng
     height = rng.uniform(1.0, 2.2)
     kind = kit.pick(("alone", "number", "lines"), (2, 3, 5))
@@ -130,7 +154,7 @@ def matrix_sticker(kit: Kit, name: str, text: str, paper: Color) -> Card:
 
 
 def on_sheet(kit: Kit) -> Card:
-    """A barcode printed on the sheet's own paper, between a heading and a number: only the bars are class Barcode."""
+    """A barcode printed on the sheet itself, between a heading and a number. Only the bars are class Barcode."""
     rng = kit.rng
     name, text = kit.pick(("Code39", "Code128")), words.code(kit)
     size, lines, gap = rng.uniform(0.3, 0.55), int(rng.integers(0, 4)), rng.uniform(0.05, 0.3)
@@ -141,8 +165,9 @@ def on_sheet(kit: Kit) -> Card:
         printed(kit, card, kit.pick(words.INSTITUTION).upper(), width / 2, index * size * 1.2, size, BLACK, "serif",
                 align=0.5, limit=width)
     draw_symbol(card, name, text, inset, top, width - 2 * inset, height)
-    printed(kit, card, kit.pick((text, f"No. {words.number(kit, 7)}")), width / 2, top + height + gap, size * 1.2, BLACK,
-            kit.pick(("serif", "mono")), align=0.5, limit=width)
+    below = kit.pick((text, f"No. {words.number(kit, 7)}"))
+    printed(kit, card, below, width / 2, top + height + gap, size * 1.2, BLACK, kit.pick(("serif", "mono")), align=0.5,
+            limit=width)
     card.alpha = 255 - card.image.min(2)
     card.image[:] = BLACK
     card.mark("Barcode", (inset, top, width - 2 * inset, height), readable(name, text))
@@ -150,7 +175,7 @@ def on_sheet(kit: Kit) -> Card:
 
 
 def finish(kit: Kit, card: Card) -> None:
-    """Gives a sticker round corners, a thin frame or neither."""
+    """Gives a sticker round corners, a thin frame, both or neither."""
     if kit.chance(0.25):
         card.rect(0.04, 0.04, card.width - 0.08, card.height - 0.08, (90, 88, 86), 0.02)
     if kit.chance(0.6):
@@ -165,7 +190,14 @@ def finish(kit: Kit, card: Card) -> None:
 
 
 def in_label(kit: Kit, card: Card, x: float, y: float, width: float, height: float) -> None:
-    """Prints a linear barcode with its number into a label: only bars and number are class Barcode."""
+    """Prints a linear barcode with its number into a label. Only bars and number are class Barcode.
+
+    Args:
+        kit: random generator and fonts.
+        card: the label.
+        x, y: top left corner of the barcode in cm.
+        width, height: of barcode and number in cm.
+    """
     name, text = random_code(kit)
     while name in ("DataMatrix", "QRCode"):
         name, text = random_code(kit)

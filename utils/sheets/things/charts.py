@@ -1,6 +1,6 @@
 """Colour charts: 24-patch cards, their halves, mini cards, wedges, random palettes, and pairs of charts.
 
-Every card is drawn lying (its long side across). A chart is class Color chart from edge to edge.
+Every card is drawn with its long side horizontal. A whole chart, from edge to edge, is class Color chart.
 """
 
 from __future__ import annotations
@@ -9,19 +9,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.sheets.drawing.draw import Card, Color, Kit, Table, vary
+from utils.sheets.drawing.draw import Card, Kit, Table
+from utils.sheets.drawing.pixels import Color, vary
 from utils.sheets.drawing.text import printed
 from utils.sheets.things.patches import CHECKER, CONTROL, patches, round_corners, toned
 from utils.sheets.things.strips import control_strip, grey_scale, strip
 
 
 def checker(kit: Kit) -> Card:
-    """A card with 4 x 6 patches, mostly on black."""
+    """A card with 4 x 6 patches, usually on black."""
     rng = kit.rng
     height = rng.uniform(4.8, 9.0) if kit.chance(0.85) else rng.uniform(1.8, 4.0)
     frame = kit.pick(((26, 25, 25), (45, 44, 44), (70, 72, 68), (20, 20, 30), (236, 236, 232)), (6, 4, 2, 1, 1))
-    side = rng.uniform(0.04, 0.16) * height  # room for the maker's name and a small scale at the ends
-    margin = (rng.uniform(0.03, 0.09) if kit.chance(0.85) else rng.uniform(0.1, 0.2)) * height  # or in a case
+    side = rng.uniform(0.04, 0.16) * height  # for the maker's name and a small scale at the ends
+    margin = (rng.uniform(0.03, 0.09) if kit.chance(0.85) else rng.uniform(0.1, 0.2)) * height  # large: in a case
     step = (height - 2 * margin) / 4
     card = Card(6 * step + 2 * margin + 2 * side, height, kit.scale, vary(rng, frame, 5))
     colors = toned(kit, CHECKER)
@@ -51,9 +52,19 @@ def checker(kit: Kit) -> Card:
 
 
 class Half(NamedTuple):
-    """One make of half a 24-patch card: measures in cm, and the 24 colours as it prints them.
+    """One make of half a 24-patch card. Measures are in cm.
 
-    step, gap: of the patches; top, ends: what is free above them, left and right; corner: radius; edge: a light border.
+    Attributes:
+        height: of the card.
+        step: distance from one patch to the next.
+        top: free space above the patches.
+        ends: free space left and right of the patches.
+        gap: space between patches.
+        ground: colour of the card.
+        colors: the 24 colours as this make prints them.
+        corner: radius of the corners.
+        edge: width of a light border. 0: none.
+        name: printed at one end. "": nothing.
     """
 
     height: float
@@ -69,12 +80,12 @@ class Half(NamedTuple):
 
 
 def half(kit: Kit) -> Half:
-    """A random make: patches far apart or close, its name at one end, light cut edges."""
+    """A random make: patches close together or far apart, with or without a name and light edges."""
     rng = kit.rng
     height = rng.uniform(1.5, 4.0)
     step = height * rng.uniform(0.36, 0.47)
     gap = step * kit.pick((0.03, 0.08, 0.15, 0.3))
-    ends = tuple(rng.uniform(0.03, 0.3, 2) * height + gap / 2)  # two halves end to end: wider apart than their patches
+    ends = tuple(rng.uniform(0.03, 0.3, 2) * height + gap / 2)  # the gap between two halves is wider
     return Half(
         height, step, rng.uniform(0, 1) * (height - 2 * step), ends, gap,
         vary(rng, kit.pick(((32, 31, 32), (24, 24, 46)), (2, 1)), 8),
@@ -84,7 +95,11 @@ def half(kit: Kit) -> Half:
 
 
 def two_rows(kit: Kit, like: Half | None = None, first: bool | None = None) -> Card:
-    """Half a 24-patch card: 2 x 6 patches, the first or the last twelve. Given neither, random."""
+    """Half a 24-patch card, 2 x 6 patches.
+
+    like: the make. None: random.
+    first: True: the first twelve colours; False: the last twelve; None: random.
+    """
     like = like or half(kit)
     colors = like.colors[:12] if (kit.chance(0.5) if first is None else first) else like.colors[12:]
     card = Card(6 * like.step + sum(like.ends), like.height, kit.scale, like.ground)
@@ -103,7 +118,7 @@ def two_rows(kit: Kit, like: Half | None = None, first: bool | None = None) -> C
 
 
 def mini(kit: Kit) -> Card:
-    """A mini card: a ring of colours around rows of greys, or a small 24-patch card."""
+    """A mini card: a ring of colours around rows of greys, or patches of random colours."""
     rng = kit.rng
     height = rng.uniform(1.3, 3.4)
     step = height * 0.88 / 5
@@ -127,7 +142,7 @@ def mini(kit: Kit) -> Card:
 
 
 def wedge(kit: Kit) -> Card:
-    """A short grey wedge: a few steps on a narrow card, sometimes with a row of colours under it."""
+    """A short grey wedge: a few steps of grey on a narrow card, sometimes above a row of colours."""
     rng = kit.rng
     steps, step = int(rng.integers(5, 13)), rng.uniform(0.6, 1.4)
     height, margin = rng.uniform(0.7, 2.2), rng.uniform(0.0, 0.3)
@@ -142,7 +157,7 @@ def wedge(kit: Kit) -> Card:
 
 
 def palette(kit: Kit) -> Card:
-    """A chart of nobody's make: any grid of colours on black, grey or white."""
+    """A chart of no real make: a grid of colours on black, grey or white."""
     rng = kit.rng
     rows, columns = int(rng.integers(1, 6)), int(rng.integers(4, 13))
     step = rng.uniform(0.5, 1.4) if rows > 2 else rng.uniform(0.7, 2.0)
@@ -163,9 +178,9 @@ def palette(kit: Kit) -> Card:
 
 
 def pair(kit: Kit, below: Color | None = None) -> Card:
-    """Two charts end to end: the halves of a 24-patch card, or control patches and a grey scale, of one make.
+    """Two charts of one make, end to end: the halves of a 24-patch card, or control patches and a grey scale.
 
-    below: what may be seen between them; None: random.
+    below: the colour in the gap between them. None: random.
     """
     if kit.chance(0.6):
         make, first = half(kit), kit.chance(0.5)
@@ -186,7 +201,7 @@ def pair(kit: Kit, below: Color | None = None) -> Card:
 
 
 def mounted_pair(kit: Kit) -> Card:
-    """A pair of charts on a dark board that is larger than they are."""
+    """A pair of charts on a larger, dark board."""
     color = vary(kit.rng, (52, 52, 54), 22)
     charts = pair(kit, below=color)
     left, right, top, bottom = kit.rng.uniform(0.05, 0.8, 4)

@@ -1,7 +1,7 @@
-"""What lies on a sheet and is no class, or what an expert could argue about (drawn as IGNORE).
+"""Things on a sheet that belong to no class, or that experts could disagree about.
 
-Cards that are plain background have no shape; ink stamps, handwriting on the sheet, blank packets and emblems are
-marked `_ignore_`, as in hand-drawn labels.
+Cards that count as background have no shape. Ink stamps, handwriting on the sheet, blank packets and emblems are marked
+`_ignore_`, as in labels that are made by hand.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from utils.sheets.drawing import words
-from utils.sheets.drawing.draw import Card, Color, Kit, grain, shade, smooth_noise, vary, wander
+from utils.sheets.drawing.draw import Card, Kit
+from utils.sheets.drawing.pixels import Color, grain, shade, smooth_noise, vary, wander
 from utils.sheets.drawing.text import INKS, Hand, handwritten, printed
 from utils.sheets.things.emblems import logo, round_text
 
@@ -18,7 +19,7 @@ IGNORED = "_ignore_"
 
 
 def ink_only(card: Card, opacity: float) -> Card:
-    """`card` (dark ink on white) with the paper made transparent, as stamped or written on the sheet itself."""
+    """`card`, dark ink on white, with transparent paper, as if it were stamped or written on the sheet itself."""
     darkness = 255 - card.image.min(2)
     card.alpha = cv2.convertScaleAbs(darkness, alpha=opacity)
     strongest = np.unravel_index(int(darkness.argmax()), darkness.shape)
@@ -35,7 +36,7 @@ def tight(card: Card) -> None:
 
 
 def stamp(kit: Kit) -> Card:
-    """An ink stamp: words round an oval, in a diamond or a box, or alone; uneven ink."""
+    """An ink stamp with uneven ink: words around an oval, in a diamond or a box, or alone."""
     rng = kit.rng
     color = vary(rng, kit.pick(((30, 28, 34), (50, 40, 120), (140, 30, 40), (40, 90, 70), (90, 85, 90)),
                                (6, 3, 1.5, 1, 3)), 8)
@@ -76,7 +77,7 @@ def stamp(kit: Kit) -> Card:
 
 
 def sheet_heading(kit: Kit) -> Card:
-    """An institution's name, printed on the sheet's own paper: one to three lines, some with its emblem."""
+    """The name of an institution, printed on the sheet itself: one to three lines, sometimes with an emblem."""
     rng = kit.rng
     lines, size = int(kit.pick((1, 2, 3), (3, 3, 1))), rng.uniform(0.3, 0.75)
     color = vary(rng, kit.pick(((30, 28, 30), (90, 86, 84), (50, 60, 110), (120, 50, 40)), (5, 3, 1, 0.6)), 6)
@@ -108,7 +109,7 @@ def note(kit: Kit) -> Card:
 
 
 def fragments(kit: Kit, card: Card) -> None:
-    """Scatters seeds, small leaves and bits of stem over a packet, seen through it or lying on it."""
+    """Scatters seeds, small leaves and bits of stem over a packet."""
     rng = kit.rng
     color, faint = vary(rng, kit.pick(((86, 62, 40), (58, 50, 32), (120, 96, 60))), 10), rng.uniform(0.15, 1.0)
     bits = Card(card.width, card.height, kit.scale, (0, 0, 0))
@@ -127,7 +128,7 @@ def fragments(kit: Kit, card: Card) -> None:
 
 
 def packet(kit: Kit, sheet: Color) -> Card:
-    """A fragment packet or envelope: folded paper without text, sometimes clear and with something in it."""
+    """A packet or envelope for fragments: folded paper without text, sometimes transparent, sometimes filled."""
     rng = kit.rng
     alike = kit.chance(0.7)
     color = vary(rng, np.asarray(sheet) + rng.uniform(-25, 14), 4) if alike else vary(rng, (214, 196, 158), 12)
@@ -158,7 +159,7 @@ def packet(kit: Kit, sheet: Color) -> Card:
 
 
 def photograph(kit: Kit) -> Card:
-    """A glued-on photograph or drawing without text: plain background."""
+    """A photograph or drawing without text, glued on. It counts as background."""
     rng = kit.rng
     card = Card(rng.uniform(4, 11), rng.uniform(4, 11), kit.scale, (245, 244, 240))
     inner = Card(card.width - 0.6, card.height - 0.6, kit.scale, (255, 255, 255))
@@ -180,7 +181,7 @@ def photograph(kit: Kit) -> Card:
 
 
 def plain_strip(kit: Kit) -> Card:
-    """Cardboard, dark paper, a slat or tape: a rectangle of one colour, plain background."""
+    """A rectangle of one colour, such as cardboard, dark paper, wood or tape. It counts as background."""
     rng = kit.rng
     colors = ((34, 32, 32), (150, 122, 86), (196, 178, 140), (232, 228, 214), (90, 92, 96), (120, 40, 36),
               (204, 166, 108), (176, 176, 172))
@@ -195,7 +196,7 @@ def plain_strip(kit: Kit) -> Card:
 
 
 def mounting_tape(kit: Kit) -> Card:
-    """A thin strip of gummed cloth or clear tape that holds the plant: plain background."""
+    """A thin strip of gummed cloth or clear tape that holds the plant. It counts as background."""
     rng = kit.rng
     color = kit.pick(((250, 250, 246), (240, 236, 222), (225, 214, 180), (214, 190, 130)))
     card = Card(rng.uniform(0.8, 5.0), rng.uniform(0.15, 0.5), kit.scale, vary(rng, color, 5))
@@ -205,7 +206,7 @@ def mounting_tape(kit: Kit) -> Card:
 
 
 def nameplate(kit: Kit) -> Card:
-    """An institution's emblem and name on a plate beside the sheet: IGNORE."""
+    """A plate beside the sheet with an institution's emblem and name. It is IGNORE."""
     rng = kit.rng
     dark = kit.chance(0.6)
     ground, tone = ((20, 20, 20), (235, 235, 235)) if dark else ((250, 250, 250), kit.pick(
@@ -217,7 +218,7 @@ def nameplate(kit: Kit) -> Card:
 
 
 def clip(kit: Kit) -> Card:
-    """A paper clip: plain background."""
+    """A paper clip. It counts as background."""
     card = Card(1.2, 3.4, kit.scale, (0, 0, 0))
     card.line(((0.3, 0.9), (0.3, 2.7), (0.45, 3.0), (0.75, 3.0), (0.9, 2.7), (0.9, 0.6), (0.75, 0.3), (0.6, 0.3),
                (0.5, 0.5), (0.5, 2.4)), (255, 255, 255), 0.08)

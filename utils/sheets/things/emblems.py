@@ -1,4 +1,4 @@
-"""Emblems, and words round a stamp."""
+"""Emblems, and words around a stamp."""
 
 from __future__ import annotations
 
@@ -8,13 +8,21 @@ import cv2
 import numpy as np
 
 from utils.sheets.drawing import words
-from utils.sheets.drawing.draw import Card, Color, Kit
+from utils.sheets.drawing.draw import Card, Kit
 from utils.sheets.drawing.fonts import text_mask
+from utils.sheets.drawing.pixels import Color
 from utils.sheets.drawing.text import printed
 
 
 def logo(kit: Kit, card: Card, box: Sequence[float], color: Color) -> None:
-    """Draws an institution's emblem and name into the box (cm)."""
+    """Draws an institution's emblem and name.
+
+    Args:
+        kit: random generator and fonts.
+        card: the card to draw on.
+        box: x, y, width and height in cm.
+        color: (R, G, B).
+    """
     x, y, width, height = box
     radius = min(height * 0.36, width * 0.16)
     kind = kit.pick(("ring", "leaf", "letter", "none"))
@@ -38,8 +46,18 @@ def logo(kit: Kit, card: Card, box: Sequence[float], color: Color) -> None:
 
 def round_text(kit: Kit, card: Card, text: str, middle: tuple[float, float], radii: tuple[float, float], size: float,
                color: Color, below: bool) -> None:
-    """Prints `text` along the upper or lower half of an ellipse (middle, half axes and size in cm), readable from
-    the outside above and from the inside below."""
+    """Prints a text along half an ellipse.
+
+    Args:
+        kit: random generator and fonts.
+        card: the card to print on.
+        text: the text.
+        middle: (x, y) of the ellipse in cm.
+        radii: its half axes, across and down, in cm.
+        size: font size in cm.
+        color: (R, G, B).
+        below: False: the upper half, letters' feet inwards. True: the lower half, letters' feet outwards.
+    """
     path = kit.pick(kit.fonts.files["wide"][:2])
     sign = -1 if below else 1
     spread = min(1.35, len(text) * size * 0.4 / sum(radii))

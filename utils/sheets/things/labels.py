@@ -1,11 +1,12 @@
-"""Labels: every attached paper with text on it, or meant to carry it. The whole paper is class Label."""
+"""Labels: papers on the sheet that have text, or were made for text. The whole paper is class Label."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from utils.sheets.drawing import words
-from utils.sheets.drawing.draw import Card, Color, Kit, Shape, Table, vary, wander
+from utils.sheets.drawing.draw import Card, Kit, Shape, Table
+from utils.sheets.drawing.pixels import Color, vary, wander
 from utils.sheets.drawing.text import Hand, handwritten, printed, square_signs
 from utils.sheets.things import barcodes
 from utils.sheets.things.stationery import Writer, border, censor, ink, paper, paper_color, torn
@@ -36,7 +37,7 @@ def collection(kit: Kit, color: Color) -> Card:
 
 
 def form(kit: Kit, color: Color) -> Card:
-    """A form: printed names of fields, lines to write on, the values typed or by hand."""
+    """A form with printed field names and lines to write on. The values are typed or written by hand."""
     width = kit.rng.uniform(7, 13)
     card = paper(kit, width, width * kit.rng.uniform(0.45, 1.05), color)
     writer = Writer(kit, card, border(kit, card, ink(kit)), kit.rng.uniform(0.28, 0.42))
@@ -57,7 +58,7 @@ def form(kit: Kit, color: Color) -> Card:
 
 
 def slip(kit: Kit, color: Color) -> Card:
-    """A small determination or note slip of one to five lines."""
+    """A small slip with a determination or a note, of a few lines."""
     card = paper(kit, kit.rng.uniform(3, 11), kit.rng.uniform(0.8, 4.2), color)
     size = min(kit.rng.uniform(0.24, 0.55), card.height * 0.4)
     writer = Writer(kit, card, min(border(kit, card, ink(kit)), card.height * 0.2), size)
@@ -70,7 +71,7 @@ def slip(kit: Kit, color: Color) -> Card:
 
 
 def letter(kit: Kit, color: Color) -> Card:
-    """A field note or letter, wholly by hand (sometimes on ruled paper), or a printed page of small text."""
+    """A field note or letter, all by hand and sometimes on ruled paper, or a printed page of small text."""
     width = kit.rng.uniform(5, 11)
     card = paper(kit, width, width * kit.rng.uniform(0.6, 1.5), color)
     writer = Writer(kit, card, kit.rng.uniform(0.2, 0.8), kit.rng.uniform(0.2, 0.7))
@@ -87,7 +88,7 @@ def letter(kit: Kit, color: Color) -> Card:
 
 
 def typed_strip(kit: Kit, color: Color) -> Card:
-    """A line or two, typed or printed, cut out close around the words."""
+    """One or two lines, typed or printed, cut out close to the words."""
     size, lines = kit.rng.uniform(0.26, 0.5), int(kit.pick((1, 2), (3, 1)))
     tone, kind = ink(kit), kit.pick(("mono", "serif", "sans"), (3, 2, 1))
     margin = kit.rng.uniform(0.1, 0.5)
@@ -101,7 +102,7 @@ def typed_strip(kit: Kit, color: Color) -> Card:
 
 
 def number_tag(kit: Kit, color: Color) -> Card:
-    """A very small paper with a number or one or two words, sometimes in a frame."""
+    """A very small paper with a number or a few words, sometimes in a frame."""
     card = paper(kit, kit.rng.uniform(1.5, 4.5), kit.rng.uniform(0.7, 1.8), color)
     if kit.chance(0.4):
         card.rect(0.08, 0.08, card.width - 0.16, card.height - 0.16, ink(kit), 0.03)
@@ -114,7 +115,7 @@ def number_tag(kit: Kit, color: Color) -> Card:
 
 
 def type_label(kit: Kit, color: Color) -> Card:
-    """A label that marks a type: mostly red, large letters or the word in a frame."""
+    """A label that marks a type specimen: often red, with the word in large letters."""
     ground = vary(kit.rng, kit.pick(((196, 50, 40), (226, 90, 60), (240, 232, 212), (236, 120, 130))), 10)
     card = paper(kit, kit.rng.uniform(3, 8), kit.rng.uniform(1.2, 4.5), ground)
     printed(kit, card, kit.pick(("TYPE", "HOLOTYPE", "ISOTYPE", "TYPUS", "PARATYPE")), card.width / 2,
@@ -128,7 +129,7 @@ def type_label(kit: Kit, color: Color) -> Card:
 
 
 def map_label(kit: Kit, color: Color) -> Card:
-    """A printed outline map with places marked, a frame and a line of text."""
+    """A printed outline map with marked places, a frame and a line of text."""
     card = paper(kit, kit.rng.uniform(5, 10), kit.rng.uniform(4, 9), color)
     tone, middle = ink(kit), np.array([card.width, card.height * 0.9]) / 2
     card.rect(0.3, 0.3, card.width - 0.6, card.height * 0.8, tone, 0.04)
@@ -146,7 +147,7 @@ def map_label(kit: Kit, color: Color) -> Card:
 
 
 def table(kit: Kit, color: Color) -> Card:
-    """A table: ruled rows and columns with short entries."""
+    """A table with ruled rows and columns and short entries."""
     card = paper(kit, kit.rng.uniform(5, 11), kit.rng.uniform(3, 8), color)
     tone, rows, columns = ink(kit), int(kit.rng.integers(3, 9)), int(kit.rng.integers(2, 6))
     left, top, width, height = 0.3, 0.8, card.width - 0.6, card.height - 1.1
@@ -165,7 +166,7 @@ def table(kit: Kit, color: Color) -> Card:
 
 
 def signs(kit: Kit, color: Color) -> Card:
-    """A label in square signs (they look like Chinese or Japanese), in rows or columns, with some Latin."""
+    """A label of square signs, which look like Chinese or Japanese, in rows or columns, with a Latin heading."""
     card = paper(kit, kit.rng.uniform(6, 12), kit.rng.uniform(4, 9), color)
     writer = Writer(kit, card, border(kit, card, ink(kit)), kit.rng.uniform(0.34, 0.6))
     writer.heading(words.species(kit))
@@ -182,7 +183,7 @@ def signs(kit: Kit, color: Color) -> Card:
 
 
 def half_blank(kit: Kit, color: Color) -> Card:
-    """A label with one to four lines at its top, its foot or both; the rest of it is empty."""
+    """A label with one to four lines at the top, one or two at the foot, or both. The rest is empty."""
     width = kit.rng.uniform(5, 13)
     card = paper(kit, width, width * kit.rng.uniform(0.35, 1.0), color)
     writer = Writer(kit, card, border(kit, card, ink(kit)), kit.rng.uniform(0.26, 0.44))
@@ -202,12 +203,12 @@ def half_blank(kit: Kit, color: Color) -> Card:
 
 
 def tag(kit: Kit, color: Color) -> Card:
-    """A tie-on tag: a small card with a hole and its string, clipped, square or round at that end; only it is Label."""
+    """A tie-on tag: a small card with a hole and a string. Only the card is class Label, not the string."""
     rng = kit.rng
     width, height = rng.uniform(3.0, 6.5), rng.uniform(1.8, 3.2)
     papers = ((222, 200, 152), (236, 224, 196), (240, 240, 236), (208, 208, 200))
     ground = color if kit.chance(0.5) else vary(rng, kit.pick(papers), 6)
-    card = paper(kit, width + 2, height, ground)  # the string takes two centimetres at the left
+    card = paper(kit, width + 2, height, ground)  # two centimetres at the left are for the string
     cut = height * rng.uniform(0.15, 0.35)
     turn = np.linspace(np.pi / 2, np.pi * 3 / 2, 12)
     left = kit.pick((((2 + cut, height), (2, height - cut), (2, cut), (2 + cut, 0)), ((2, height), (2, 0)),
@@ -235,7 +236,7 @@ def tag(kit: Kit, color: Color) -> Card:
 
 
 def blank(kit: Kit, color: Color) -> Card:
-    """A slip whose text has faded or was never written: a heading or a line by hand at most."""
+    """A slip whose text has faded or was never written. It has at most a heading or a line by hand."""
     card = paper(kit, kit.rng.uniform(3, 9), kit.rng.uniform(1.5, 6), color)
     what = kit.pick(("heading", "hand", "nothing"), (5, 3, 2))
     if what == "heading":
@@ -247,7 +248,7 @@ def blank(kit: Kit, color: Color) -> Card:
 
 
 def boxed(kit: Kit, color: Color) -> Card:
-    """A slip that is empty but for a word or two in a frame, somewhere near its middle."""
+    """A slip with only a word or two, in a frame near its middle."""
     card = paper(kit, kit.rng.uniform(4, 10), kit.rng.uniform(1.8, 5), color)
     width, height = kit.rng.uniform(0.35, 0.75) * card.width, kit.rng.uniform(0.25, 0.5) * card.height
     x, y = (card.width - width) * kit.rng.uniform(0.3, 0.7), (card.height - height) * kit.rng.uniform(0.3, 0.7)
@@ -267,10 +268,10 @@ MAIN = (collection, form, signs, letter, half_blank)
 
 
 def label(kit: Kit, sheet: Color, main: bool) -> Card:
-    """A random label for a sheet of colour `sheet`; `main`: a large one, as every sheet has."""
+    """A random label for a sheet of colour `sheet`. `main`: the large label that every sheet has."""
     kind = kit.one_of([(kind, weight) for kind, weight in KINDS if not main or kind in MAIN])
     card = kind(kit, paper_color(kit, sheet))
-    if card.shapes:  # it knows its own outline
+    if card.shapes:  # this kind has marked its own outline
         return card
     if kit.chance(0.06) and card.width > 5 and card.height > 3:
         censor(kit, card)

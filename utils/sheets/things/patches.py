@@ -1,4 +1,4 @@
-"""What colour charts and patches on rulers have in common: colours, grids of patches, makers' names."""
+"""Parts that colour charts and rulers with patches share: colours, grids of patches, names of makers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from utils.sheets.drawing.draw import Card, Color, Kit
+from utils.sheets.drawing.draw import Card, Kit
+from utils.sheets.drawing.pixels import Color
 
-# sRGB of the usual 24 patches (dark skin ... black), the published mean of the ColorChecker Classic.
+# sRGB colours of the usual 24 patches, from dark skin to black: the published means of the ColorChecker Classic.
 CHECKER: tuple[Color, ...] = (
     (115, 82, 68), (194, 150, 130), (98, 122, 157), (87, 108, 67), (133, 128, 177), (103, 189, 170),
     (214, 126, 44), (80, 91, 166), (193, 90, 99), (94, 60, 108), (157, 188, 64), (224, 163, 46),
@@ -22,7 +23,7 @@ MAKERS = ("Kolora", "CHROMEL", "Tonalux", "Farbex")
 
 
 def toned(kit: Kit, colors: Sequence[Color]) -> list[Color]:
-    """`colors` as another print of the chart shows them: more or less saturated, faded or dark, or all grey."""
+    """`colors` as on another print of the chart: more or less saturated, faded, darker, or all grey."""
     value = np.array(colors, np.float64)
     grey = value.mean(1, keepdims=True)
     saturation = 0.0 if kit.chance(0.03) else kit.rng.uniform(0.75, 1.35)
@@ -31,7 +32,15 @@ def toned(kit: Kit, colors: Sequence[Color]) -> list[Color]:
 
 
 def patches(card: Card, colors: Sequence[Color], columns: int, box: Sequence[float], gap: float) -> None:
-    """Paints `colors` row by row as a grid of patches into `box` (x, y, width, height in cm), `gap` cm apart."""
+    """Paints a grid of patches, row by row.
+
+    Args:
+        card: the card to paint on.
+        colors: one for each patch.
+        columns: patches in a row.
+        box: x, y, width and height of the grid in cm.
+        gap: space between patches in cm.
+    """
     x, y, width, height = box
     step_y, step_x = height / -(-len(colors) // columns), width / columns
     for index, color in enumerate(colors):
@@ -40,7 +49,7 @@ def patches(card: Card, colors: Sequence[Color], columns: int, box: Sequence[flo
 
 
 def round_corners(card: Card, radius: float) -> None:
-    """Cuts the corners of a card to quarter circles of `radius` cm."""
+    """Makes the corners of a card round, with `radius` in cm."""
     r = max(1, round(radius * card.scale))
     quarter = np.zeros((r, r), np.uint8)
     cv2.circle(quarter, (r, r), r, 255, -1, cv2.LINE_AA)

@@ -1,6 +1,6 @@
-"""Rulers with ticks: plastic, paper, wooden, steel and see-through ones, and slips with a drawn scale.
+"""Rulers with ticks, of plastic, paper, wood or steel, or transparent; and slips with a printed scale.
 
-Every card is drawn lying (numbers along its long side) and is class Scale from edge to edge.
+Every card is drawn with its long side horizontal. A whole ruler, from edge to edge, is class Scale.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from utils.sheets.drawing import words
-from utils.sheets.drawing.draw import Card, Color, Kit, grain, smooth_noise, vary
+from utils.sheets.drawing.draw import Card, Kit
+from utils.sheets.drawing.pixels import Color, grain, smooth_noise, vary
 from utils.sheets.drawing.text import printed, printed_row
 from utils.sheets.things.emblems import logo
 from utils.sheets.things.patches import round_corners
 
 WHITE: Color = (238, 238, 236)
 BLACK: Color = (22, 21, 22)
-# Material -> its colour, the range of its ink's grey, how uneven it is along and across (grey levels), how common.
+# Material -> colour, lowest and highest grey of its ink, unevenness along and across (grey levels), how common it is.
 MATERIALS: dict[str, tuple[Color, tuple[int, int], tuple[float, float], float]] = {
     "white": (WHITE, (30, 120), (0, 0), 4), "cream": ((238, 230, 206), (40, 130), (0, 0), 3),
     "wood": ((204, 166, 108), (30, 80), (12, 4), 4), "yellow": ((222, 200, 112), (40, 90), (3, 1), 1.5),
@@ -28,16 +29,23 @@ NAMES = ("STAINLESS STEEL", "METRIC 1 mm", "Norden Rule Co., Inc.", "300 mm", "M
 
 
 def range_text(first: int, last: int) -> list[str]:
-    """The whole numbers from `first` to `last` as texts."""
+    """The whole numbers from `first` to `last`, as texts."""
     return [str(number) for number in range(first, last + 1)]
 
 
 def ticks(kit: Kit, card: Card, box: Sequence[float], color: Color, downwards: bool, step: float = 0.1,
           unit: float = 1.0, numbers: float = 0.35) -> None:
-    """Draws a graduation into the box (x, y, width, height in cm).
+    """Draws the marks and numbers of a ruler.
 
-    Long marks every `unit` cm with numbers of size `numbers` cm (0: none), short ones every `step`; `downwards`: the
-    marks start at the top of the box.
+    Args:
+        kit: random generator and fonts.
+        card: the card to draw on.
+        box: x, y, width and height of the marks in cm.
+        color: (R, G, B).
+        downwards: True: marks start at the top of the box, with numbers below them; False: the other way round.
+        step: distance between short marks in cm.
+        unit: distance between long marks in cm.
+        numbers: font size of the numbers at long marks in cm. 0: none.
     """
     x, y, width, height = box
     count = int(width / step + 1e-6)
@@ -53,7 +61,15 @@ def ticks(kit: Kit, card: Card, box: Sequence[float], color: Color, downwards: b
 
 
 def graduated(kit: Kit, length: float, height: float, ground: Color, ink: Color) -> Card:
-    """A ruler of `length` cm with centimetres along one edge, sometimes inches or centimetres along the other."""
+    """A ruler with centimetres along one edge, and sometimes inches or centimetres along the other.
+
+    Args:
+        kit: random generator and fonts.
+        length: of its scale in cm.
+        height: in cm.
+        ground: colour of the ruler.
+        ink: colour of marks and text.
+    """
     rng = kit.rng
     end = rng.uniform(0.15, 0.9)
     card = Card(length + 2 * end, height, kit.scale, ground)
@@ -71,7 +87,7 @@ def graduated(kit: Kit, length: float, height: float, ground: Color, ink: Color)
 
 
 def tick_ruler(kit: Kit, material: str = "") -> Card:
-    """A common ruler of a material of MATERIALS, a random one by default."""
+    """A common ruler. `material` is a key of MATERIALS; "" chooses a random one."""
     rng = kit.rng
     material = material or kit.pick(tuple(MATERIALS), [kind[3] for kind in MATERIALS.values()])
     ground, (darkest, lightest), (along, across), _ = MATERIALS[material]
@@ -91,7 +107,7 @@ def tick_ruler(kit: Kit, material: str = "") -> Card:
 
 
 def edge_ruler(kit: Kit) -> Card:
-    """A long, narrow and pale ruler, as it lies along a whole side of the photograph."""
+    """A long, narrow, pale ruler that lies along a whole side of the photograph."""
     height, level = kit.rng.uniform(0.7, 1.7), int(kit.rng.uniform(30, 110))
     ground = vary(kit.rng, kit.pick((WHITE, (246, 246, 246), (232, 226, 210))), 5)
     card = graduated(kit, kit.rng.uniform(24, 46), height, ground, (level, level, level))
@@ -100,13 +116,13 @@ def edge_ruler(kit: Kit) -> Card:
 
 
 def see_through(card: Card, body: float) -> None:
-    """Makes the pale parts of a card transparent, of opacity `body` (0 to 255); its ink stays."""
+    """Gives the pale parts of a card the opacity `body`, 0 to 255. The ink does not change."""
     darkness = 255 - card.image.min(2)
     card.alpha = np.maximum(np.where(darkness > 45, np.minimum(darkness * 1.4, 255), 0), body).astype(np.uint8)
 
 
 def clear_ruler(kit: Kit) -> Card:
-    """A transparent ruler: paper and plants show through; ticks, numbers, faint edges and some glare do not."""
+    """A transparent ruler with ticks, numbers, faint edges and some glare."""
     rng = kit.rng
     level = int(rng.uniform(20, 120))
     ink = kit.pick(((level, level, level), (160, 40, 40), (40, 60, 140)), (8, 0.6, 0.6))
@@ -129,7 +145,7 @@ def clear_ruler(kit: Kit) -> Card:
 
 
 def slip(kit: Kit) -> Card:
-    """A transparent or paper slip with a drawn scale: a bar of boxes, or a line with its length after or above it."""
+    """A transparent or paper slip with a scale: a bar of boxes, or a line with its length beside or above it."""
     rng = kit.rng
     height = rng.uniform(0.9, 3.0)
     single = kit.chance(0.45)

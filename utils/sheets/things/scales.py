@@ -1,6 +1,6 @@
 """Scales of herbaria: box rulers with an emblem, checkered bars, rulers with patches, scales on the border.
 
-Every card is drawn lying (numbers along its long side) and marked class Scale as it would be by hand.
+Every card is drawn with its long side horizontal. Its class Scale is marked as a person would mark it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from utils.sheets.drawing import words
-from utils.sheets.drawing.draw import Card, Color, Kit, Table, vary
+from utils.sheets.drawing.draw import Card, Kit, Table
+from utils.sheets.drawing.pixels import Color, vary
 from utils.sheets.drawing.text import printed, printed_row, square_signs
 from utils.sheets.things.emblems import logo
 from utils.sheets.things.patches import CHECKER, MAKERS, patches, round_corners, toned
@@ -18,7 +19,7 @@ from utils.sheets.things.rulers import BLACK, WHITE, clear_ruler, range_text, sl
 
 
 def box_ruler(kit: Kit) -> Card:
-    """A black or white ruler with a row of boxes for the centimetres, numbers, a line of text and an emblem."""
+    """A black or white ruler with a box for each centimetre, numbers, a line of text and an emblem."""
     rng = kit.rng
     height = rng.uniform(1.5, 2.9)
     length = int(kit.pick((5, 10, 15), (1, 8, 1)))
@@ -64,7 +65,7 @@ def box_ruler(kit: Kit) -> Card:
 
 
 def checkered(kit: Kit) -> Card:
-    """A ruler with checkered centimetres, on white, with or without numbers."""
+    """A white ruler with checkered centimetres, with or without numbers."""
     rng = kit.rng
     height, length = rng.uniform(1.3, 3.8), int(rng.integers(6, 26))
     head = rng.uniform(0.2, 2.5)
@@ -92,7 +93,7 @@ def checkered(kit: Kit) -> Card:
 
 
 def block_card(kit: Kit) -> Card:
-    """A card with a bar of black and white centimetres and an institution's emblem beside or above it."""
+    """A card with a bar of black and white centimetres, and an institution's emblem beside or above it."""
     rng = kit.rng
     length = int(kit.pick((5, 10, 10, 15)))
     ground, ink = kit.pick(((WHITE, BLACK), ((236, 228, 206), BLACK), (BLACK, WHITE), ((128, 128, 126), BLACK)),
@@ -123,7 +124,7 @@ def block_card(kit: Kit) -> Card:
 
 
 def patch_ruler(kit: Kit) -> Card:
-    """A grey ruler with a row of colour patches along it: class Scale, the patch block Color chart."""
+    """A grey ruler with a row of colour patches. The ruler is class Scale, the row class Color chart."""
     rng = kit.rng
     height, width = rng.uniform(1.6, 3.2), rng.uniform(17, 28)
     ground = vary(rng, kit.pick(((128, 128, 126), (105, 105, 108), (160, 158, 152), (40, 40, 42)), (5, 4, 1, 1)), 8)
@@ -148,7 +149,7 @@ def patch_ruler(kit: Kit) -> Card:
         printed_row(kit, card, tags, box[0] + 0.45, 0.9, y, height * 0.1, ink)
     for x in (end / 2, width / 2, width - end / 2)[:3 if kit.chance(0.7) else 0]:
         card.disc(x, height * 0.84 if x == width / 2 else top + tall / 2, min(0.3 * end, height * 0.09), dark)
-    if kit.chance(0.4):  # a number stuck on one end
+    if kit.chance(0.4):  # a sticker with a number at one end
         card.rect(end, 0.08, 1.8, top * 0.5, (226, 228, 230))
         printed(kit, card, words.number(kit, 6), end + 0.1, 0.1, top * 0.42, dark, "mono", limit=1.6)
     card.mark("Scale")
@@ -157,7 +158,14 @@ def patch_ruler(kit: Kit) -> Card:
 
 
 def patch_row(kit: Kit, card: Card, box: Sequence[float], ink: Color) -> None:
-    """The row of patches of a ruler: colours, greys, mostly a resolution target in the middle, greys, colours."""
+    """Draws the row of patches of a ruler: colours, greys, often a resolution target, greys, colours.
+
+    Args:
+        kit: random generator.
+        card: the ruler.
+        box: x, y, width and height of the row in cm.
+        ink: colour of marks and text.
+    """
     x, y, width, tall = box
     gap = kit.rng.choice([0.0, 0.03])
     hues = kit.rng.permutation(18)
@@ -181,18 +189,18 @@ def patch_row(kit: Kit, card: Card, box: Sequence[float], ink: Color) -> None:
 
 
 def patch_card(kit: Kit) -> Card:
-    """A white card with patches and a graduation along one edge: Scale that edge, Color chart the patch block."""
+    """A white card with patches and a ruler along one edge. The edge is class Scale, the block class Color chart."""
     rng = kit.rng
     rows, columns = int(rng.integers(1, 4)), int(rng.integers(8, 14))
     step = rng.uniform(0.9, 1.3)
-    edge, tone = rng.uniform(0.4, 0.9), int(rng.uniform(50, 165))  # faint, often
+    edge, tone = rng.uniform(0.4, 0.9), int(rng.uniform(50, 165))  # often faint
     card = Card(columns * step + rng.uniform(0.3, 3.5), rows * step + edge + 0.15, kit.scale, vary(rng, WHITE, 5))
     colors = toned(kit, [(CHECKER + ((225, 225, 225),))[int(index)] for index in rng.integers(0, 25, rows * columns)])
     patches(card, colors, columns, (0.15, 0.1, columns * step, rows * step), step * rng.uniform(0.15, 0.3))
     ticks(kit, card, (0.15, card.height - 0.22, card.width - 0.4, 0.2), (tone,) * 3, False, 0.1, 1.0,
           kit.pick((0.24, min(0.16, edge * 0.3), 0.0)))
     free = columns * step + 0.3
-    if rows > 1 and card.width - free > 1.2:  # a cross to focus on, and the maker's name up the end
+    if rows > 1 and card.width - free > 1.2:  # a cross to focus on, and the maker's name along the end
         middle = ((free + card.width) / 2, rows * step * 0.35)
         card.rect(middle[0] - 0.4, middle[1], 0.8, 0.05, BLACK)
         card.rect(middle[0], middle[1] - 0.4, 0.05, 0.8, BLACK)
@@ -206,7 +214,7 @@ def patch_card(kit: Kit) -> Card:
 
 
 def border_scale(kit: Kit) -> Card:
-    """A scale printed on the border of the photograph: no card, so tight around its marks, in a ring of IGNORE."""
+    """A scale printed on the border of the photograph. Class Scale is tight around it, inside a ring of IGNORE."""
     rng = kit.rng
     length, light = int(kit.pick((3, 5, 10, 10))), kit.chance(0.85)
     ink = WHITE if light else BLACK
@@ -237,5 +245,5 @@ KINDS: Table = (
 
 
 def scale(kit: Kit) -> Card:
-    """A random scale for a place on the sheet or beside it."""
+    """A random scale for a place on or beside the sheet."""
     return kit.one_of(KINDS)(kit)

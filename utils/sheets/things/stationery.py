@@ -1,10 +1,11 @@
-"""What labels are made of: their paper, frames, inks, and lines of writing from the top down."""
+"""Parts of labels: paper, frames, inks, and lines of text from the top down."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from utils.sheets.drawing.draw import Card, Color, Kit, Shape, grain, shade, smooth_noise, vary
+from utils.sheets.drawing.draw import Card, Kit, Shape
+from utils.sheets.drawing.pixels import Color, grain, shade, smooth_noise, vary
 from utils.sheets.drawing.text import Hand, handwritten, printed
 
 PAPERS: tuple[Color, ...] = ((250, 250, 247), (244, 241, 232), (235, 227, 206), (222, 208, 176), (205, 184, 144),
@@ -15,12 +16,19 @@ COLOURED: tuple[Color, ...] = ((186, 44, 38), (222, 116, 70), (240, 214, 90), (1
 
 
 def paper(kit: Kit, width: float, height: float, color: Color) -> Card:
-    """A blank label with a little texture: uneven, foxed or browned at the edges."""
+    """A blank label with a little texture, sometimes brown at the edges.
+
+    Args:
+        kit: random generator.
+        width: in cm.
+        height: in cm.
+        color: of the paper.
+    """
     card = Card(width, height, kit.scale, color)
     size = card.alpha.shape
     gain = 1 + smooth_noise(kit.rng, size, kit.rng.uniform(1, 5)) * kit.rng.uniform(0, 0.03)
     gain += grain(kit.rng, size) * kit.rng.uniform(0.001, 0.007)
-    if kit.chance(0.25):  # browned towards the edges
+    if kit.chance(0.25):  # brown towards the edges
         x, y = (np.abs(np.linspace(-1, 1, count, dtype=np.float32)) for count in size[::-1])
         far = np.maximum(x[None], y[:, None]) ** 6 * kit.rng.uniform(0.02, 0.1)
         shade(card.image, gain - far, gain - far * 1.2, gain - far * 1.6)
@@ -30,7 +38,7 @@ def paper(kit: Kit, width: float, height: float, color: Color) -> Card:
 
 
 def paper_color(kit: Kit, sheet: Color) -> Color:
-    """A label's colour: like the sheet it lies on (often), any paper's or a bright one."""
+    """A random colour for a label: like the sheet under it, like any paper or, rarely, bright."""
     kind = kit.pick(("alike", "paper", "bright"), (5, 5, 0.4))
     if kind == "alike":
         return vary(kit.rng, np.asarray(sheet) + kit.rng.uniform(-8, 12), 3)
@@ -40,7 +48,7 @@ def paper_color(kit: Kit, sheet: Color) -> Color:
 
 
 def border(kit: Kit, card: Card, color: Color) -> float:
-    """Draws a printed frame (or none) and gives the margin inside it in cm."""
+    """The margin in cm for the text, after drawing a random frame or none."""
     kind = kit.pick(("none", "line", "double", "dots", "corner"), (16, 3, 1.5, 0.6, 0.5))
     inset = kit.rng.uniform(0.12, 0.4)
     if kind == "none":
@@ -61,13 +69,20 @@ def border(kit: Kit, card: Card, color: Color) -> float:
 
 
 def ink(kit: Kit) -> Color:
-    """A printing ink: black mostly, else brown, blue, green or red."""
+    """A random printing ink: mostly black, else brown, blue, green, red or grey."""
     inks = ((22, 20, 22), (50, 44, 40), (36, 44, 100), (40, 84, 56), (130, 34, 30), (110, 104, 98), (150, 144, 136))
     return vary(kit.rng, kit.pick(inks, (10, 4, 1, 0.7, 0.5, 2, 1)), 6)
 
 
 class Writer:
-    """The lines of one label from the top down: printed, typed or written by one hand."""
+    """Writes the lines of one label from the top down: printed, typed or by hand.
+
+    Args:
+        kit: random generator and fonts.
+        card: the label.
+        margin: free space at its sides in cm.
+        size: font size in cm.
+    """
 
     def __init__(self, kit: Kit, card: Card, margin: float, size: float) -> None:
         self.kit, self.card, self.margin, self.y = kit, card, margin, margin * kit.rng.uniform(0.6, 1.3)
@@ -82,11 +97,11 @@ class Writer:
         return self.card.width - 2 * self.margin
 
     def fits(self, lines: float = 1.0) -> bool:
-        """Whether that many more lines fit above the lower margin."""
+        """Whether this number of lines still fits above the lower margin."""
         return self.y + lines * self.size * 1.2 < self.card.height - self.margin * 0.6
 
     def heading(self, text: str) -> None:
-        """A printed heading in the middle."""
+        """Prints a centred heading."""
         size = self.size * self.kit.rng.uniform(1.0, 1.7)
         text = text.upper() if self.kit.chance(0.4) else text
         printed(self.kit, self.card, text, self.card.width / 2, self.y, size, self.color,
@@ -94,7 +109,7 @@ class Writer:
         self.y += size * 1.25
 
     def line(self, text: str, left: float = 0.0, align: float = 0.0) -> None:
-        """A line of the body, `left` cm in from the margin (from the right one when `align` is 1)."""
+        """Writes a line of text, `left` cm in from the left margin, or at the right margin if `align` is 1."""
         x, room = self.margin + left, self.room - left
         if self.by_hand:
             length = min(room * self.kit.rng.uniform(0.75, 1.0), len(text) * self.size * 0.45)
@@ -107,7 +122,7 @@ class Writer:
         self.y += self.size * self.kit.rng.uniform(1.1, 1.35)
 
     def rule(self, left: float) -> None:
-        """A ruled or dotted line under the current one, from `left` cm."""
+        """Draws a solid or dotted line under the current line of text, from `left` cm on."""
         y, stop = self.y + self.size * 0.95, self.card.width - self.margin
         if self.kit.chance(0.5):
             self.card.line(((left, y), (stop, y)), self.color, 0.02)
@@ -117,7 +132,7 @@ class Writer:
 
 
 def censor(kit: Kit, card: Card) -> None:
-    """Hides a line or two under a bar of one colour."""
+    """Hides one or two lines of a label under bars of one colour."""
     color = kit.pick(((250, 250, 250), (20, 20, 20), (150, 150, 150)))
     for _ in range(int(kit.rng.integers(1, 3))):
         card.rect(kit.rng.uniform(0.3, card.width / 2), kit.rng.uniform(0.3, card.height - 0.8),
@@ -125,7 +140,7 @@ def censor(kit: Kit, card: Card) -> None:
 
 
 def torn(kit: Kit, card: Card) -> None:
-    """Tears the edges of a label a little; its shape follows."""
+    """Tears the edges of a label a little, and changes its shape to match."""
     width, height, rng = card.width, card.height, kit.rng
     amount = rng.uniform(0.03, 0.16)
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)

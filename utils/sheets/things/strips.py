@@ -1,6 +1,6 @@
-"""Long colour charts: control patches and grey scales, lettered above their patches.
+"""Long colour charts: control patches and grey scales, with text above the patches.
 
-Every card is drawn lying (its long side across) and is class Color chart from edge to edge.
+Every card is drawn with its long side horizontal. A whole chart, from edge to edge, is class Color chart.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.sheets.drawing.draw import Card, Color, Kit, vary
+from utils.sheets.drawing.draw import Card, Kit
+from utils.sheets.drawing.pixels import Color, vary
 from utils.sheets.drawing.text import printed, printed_row
 from utils.sheets.things.patches import CONTROL, MAKERS, patches, toned
 
@@ -17,7 +18,15 @@ NAMES = "Blue Cyan Green Yellow Red Magenta White 3/Color Black".split()
 
 
 def heading(kit: Kit, card: Card, name: str, head: float, ink: Color) -> None:
-    """Prints a maker and the chart's name into a strip's head (cm high), sometimes with ticks along its edge."""
+    """Prints the names of maker and chart above the patches, sometimes with ticks along the edge.
+
+    Args:
+        kit: random generator and fonts.
+        card: the strip.
+        name: of the chart.
+        head: height of the space above the patches in cm.
+        ink: colour of the text.
+    """
     text = f"{kit.pick(MAKERS)} {name}"
     printed(kit, card, text, card.width * kit.pick((0.03, 0.03, 0.4)), head * 0.15, min(0.8, head * 0.38), ink, "sans")
     if kit.chance(0.4):
@@ -26,7 +35,7 @@ def heading(kit: Kit, card: Card, name: str, head: float, ink: Color) -> None:
 
 
 class Strip(NamedTuple):
-    """Measures in cm of a long strip: its head, where it is lettered, above its patches."""
+    """The measures of a long strip in cm. `head` is the height of the text above the patches, `tall` theirs."""
 
     width: float
     head: float
@@ -35,7 +44,7 @@ class Strip(NamedTuple):
 
 
 def strip(kit: Kit) -> Strip:
-    """The measures of a random long strip."""
+    """Random measures of a long strip."""
     rng = kit.rng
     head = rng.uniform(0.9, 2.6) if kit.chance(0.65) else rng.uniform(0, 0.3)
     ground = kit.pick(((22, 22, 24), (92, 86, 90), (136, 134, 134), (60, 64, 70)), (3, 3, 2, 1))
@@ -43,7 +52,7 @@ def strip(kit: Kit) -> Strip:
 
 
 def control_strip(kit: Kit, like: Strip | None = None) -> Card:
-    """A long strip with a row of full and a row of half tones, with the colours' names above them."""
+    """A long strip with a row of full tones, sometimes one of half tones, and the names of the colours above."""
     rng = kit.rng
     width, head, tall, ground = like or strip(kit)
     card = Card(width, head + tall, kit.scale, ground)
@@ -63,7 +72,7 @@ def control_strip(kit: Kit, like: Strip | None = None) -> Card:
 
 
 def grey_scale(kit: Kit, like: Strip | None = None) -> Card:
-    """A long strip with a row of greys."""
+    """A long strip with a row of greys, from light to dark."""
     rng = kit.rng
     width, head, tall, ground = like or strip(kit)
     card = Card(width, head + tall, kit.scale, ground)

@@ -1,0 +1,120 @@
+"""Where things lie on a sheet: apart, side by side, one on the other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kits import FONTS, filled, make_kit, overlap
+from utils.sheets import compose, furnish, plants
+from utils.sheets.drawing.draw import Canvas, Card, Kit, Maker, Shape, Table, names_of
+from utils.sheets.things import charts, labels, rulers, scales
+
+
+def test_often_holds_for_the_whole_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen, one_of = {}, Kit.one_of
+
+    def watched(kit: Kit, table: Table) -> Maker | tuple[Maker, ...]:
+        chosen.setdefault(tuple(table), []).append(one_of(kit, table))
+        return chosen[tuple(table)][-1]
+
+    monkeypatch.setattr(Kit, "one_of", watched)
+    often = {"patch_card": 1e9, "pair": 1e9, "slip": 1e9}  # `slip` is a label and a scale
+    for seed in range(12):
+        compose.compose(np.random.default_rng(seed), FONTS, 300, often)
+    assert set(chosen[scales.KINDS]) <= {scales.patch_card, rulers.slip} and len(chosen[scales.KINDS]) > 3
+    assert set(chosen[charts.KINDS]) == {charts.pair}
+    assert set(chosen[labels.KINDS]) == {labels.slip}
+    assert all({"patch_card", "pair"} & set(names_of(row)) for row in chosen[compose.STRIPS])
+
+
+def test_part_of_the_plant_lies_over_a_tag_tied_to_it() -> None:
+    tied = 0
+    for seed in range(12):
+        kit, canvas = make_kit(seed), Canvas(np.full((800, 560, 3), 240, np.uint8), 20.0)
+        specimen = plants.grow(kit, canvas, (0, 0, 28, 40))
+        layout = compose.Layout(kit, (0, 0, 28, 40), specimen)
+        middle = furnish.tie(kit, canvas, layout, (240, 232, 210))
+        assert (middle is None) == (not canvas.shapes) == (not layout.taken)
+        if middle is not None:
+            (shape,) = canvas.shapes
+            plant = np.zeros((800, 560), bool)
+            part = specimen.rgba[..., 3] > 127
+            plant[specimen.top:specimen.top + part.shape[0], specimen.left:specimen.left + part.shape[1]] = part
+            assert shape.label == "Label" and np.linalg.norm(shape.points.mean(0) / 20 - middle) < 3
+            tied += 0 < plant[filled(shape, plant.shape)].mean() < 0.6
+    assert tied >= 8
+
+
+def test_barcode_stuck_on_a_label_stays_on_it() -> None:
+    for seed in range(5):
+        canvas, kit = Canvas(np.full((400, 400, 3), 240, np.uint8), 20.0), make_kit(seed)
+        card = Card(4, 2, 60.0, (255, 255, 255))
+        card.mark("Barcode")
+        furnish.stick_on(kit, canvas, (5.0, 6.0, 9.0, 5.0), card)
+        low, high = canvas.shapes[0].points.min(0) / 20, canvas.shapes[0].points.max(0) / 20
+        assert (low > (4.7, 5.7)).all() and (high < (14.3, 11.3)).all()  # it is a little askew
+
+
+def test_stamps_over_labels_do_not_cut_them() -> None:
+    kit = make_kit(4)
+    canvas = Canvas(np.full((400, 400, 3), 240, np.uint8), 20.0, [Shape("Label", np.zeros((4, 2)))])
+    layout = compose.Layout(kit, (0, 0, 20, 20), plants.grow(kit, canvas, (0, 0, 20, 20)))
+    layout.taken.append(((5, 5, 8, 6), 1.0))
+    furnish.stamp_over(kit, canvas, layout)
+    assert [shape.label for shape in canvas.shapes] == ["_ignore_", "Label"]
+
+
+def test_layout_keeps_things_apart() -> None:
+    kit = make_kit(5)
+    canvas = Canvas(np.full((400, 400, 3), 240, np.uint8), 20.0)
+    layout = compose.Layout(kit, (0, 0, 20, 20), plants.grow(kit, canvas, (0, 0, 20, 20)))
+    boxes = [layout.find(6, 6, [(1.0, 1.0)]) for _ in range(30)]
+    found = [box for box in boxes if box]
+    assert None in boxes and len(found) >= 3  # 20 x 20 cm hold nine at most
+    taken = np.zeros((200, 200), int)
+    for x, y, width, height in found:
+        taken[round(y * 10):round((y + height) * 10), round(x * 10):round((x + width) * 10)] += 1
+    assert (taken > 1).sum() <= 60 * 2 * len(found)  # rounding to millimetres only
+
+
+def test_layout_puts_a_card_right_beside_another() -> None:
+    kit = make_kit(6)
+    canvas = Canvas(np.full((400, 400, 3), 240, np.uint8), 20.0)
+    layout = compose.Layout(kit, (0, 0, 20, 20), plants.grow(kit, canvas, (0, 0, 20, 20)))
+    other = (8.0, 8.0, 4.0, 3.0)
+    layout.taken.append((other, 1.0))
+    boxes = [layout.beside(3, 2, other) for _ in range(30)]
+    found = [box for box in boxes if box]
+    assert None in boxes and 3 <= len(found) <= 8  # then every side is full
+    for x, y, width, height in found:
+        assert x >= 0 and y >= 0 and x + width <= 20 and y + height <= 20
+        gaps = (other[0] - x - width, x - other[0] - other[2], other[1] - y - height, y - other[1] - other[3])
+        assert 0.03 <= max(gaps) <= 0.4
+    assert all(intersection(a, b) == 0 for i, a in enumerate(found) for b in found[:i])
+    assert layout.beside(30, 2, other) is None
+
+
+def test_layout_laps_a_card_over_another_a_little() -> None:
+    kit = make_kit(7)
+    canvas = Canvas(np.full((400, 400, 3), 240, np.uint8), 20.0)
+    other = (8.0, 8.0, 4.0, 3.0)
+    for _ in range(20):
+        layout = compose.Layout(kit, (0, 0, 20, 20), plants.grow(kit, canvas, (0, 0, 20, 20)))
+        layout.taken.append((other, 1.0))
+        box = layout.beside(3, 2, other, lap=True)
+        assert box is not None and 0 < intersection(box, other) <= 0.26 * 3 * 2
+
+
+def intersection(a: compose.Box, b: compose.Box) -> float:
+    """The area of two boxes' intersection, in cm2."""
+    return max(0.0, min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])) * max(
+        0.0, min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1]))
+
+
+def test_neighbour_is_ignored() -> None:
+    canvas = Canvas(np.zeros((400, 300, 3), np.uint8), 10.0)
+    compose.neighbour(make_kit(0, 20.0), canvas, (30.0, 40.0))
+    (shape,) = canvas.shapes
+    assert shape.label == "_ignore_"
+    assert overlap(canvas.image[..., 0] > 100, filled(shape, (400, 300))) > 0.9

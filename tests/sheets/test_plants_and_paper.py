@@ -1,0 +1,52 @@
+"""Plants, tables and old paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from kits import make_kit
+from utils.sheets import paper, plants, species
+from utils.sheets.drawing.draw import Canvas
+from utils.sheets.drawing.strokes import Drawing
+
+
+@pytest.mark.parametrize("kind", species.GROWTH)
+def test_each_growth_form_draws_a_plant(kind: Callable) -> None:
+    for seed in range(3):
+        drawing = Drawing(20.0)
+        kind(make_kit(seed), drawing, np.zeros(2), -np.pi / 2, 12.0)
+        low, high = drawing.bounds()
+        rgba = np.zeros((*np.ceil((high - low) * 20 + 2).astype(int)[::-1], 4), np.uint8)
+        drawing.paint(rgba, -low, 1.0)
+        assert 0.002 < (rgba[..., 3] > 127).mean() < 0.98
+        assert (rgba[..., :3].max(2) <= rgba[..., 3].astype(int) + 2).all()  # premultiplied
+
+
+def test_specimen_stays_on_the_sheet() -> None:
+    for seed in range(12):
+        canvas = Canvas(np.full((300, 200, 3), 250, np.uint8), 10.0)
+        specimen = plants.grow(make_kit(seed), canvas, (4.0, 5.0, 12.0, 20.0))
+        plants.press(make_kit(seed), canvas, specimen)
+        outside = canvas.image.copy()
+        outside[42:258, 32:168] = 250  # the box and 0.8 cm around it
+        assert (outside == 250).all() and specimen.cover(4, 5, 12, 20) > 0.005
+        assert specimen.cover(-9, -9, 3, 3) == 0.0
+
+
+@pytest.mark.parametrize("kind", paper.TABLES)
+def test_tables_have_their_colour(kind: str) -> None:
+    canvas = Canvas(np.empty((200, 150, 3), np.uint8), 10.0)
+    paper.table(make_kit(1), canvas, kind)
+    np.testing.assert_allclose(canvas.image.mean((0, 1)), paper.TABLES[kind], atol=40)
+
+
+@pytest.mark.parametrize("part", [paper.stains, lambda kit, image, s: paper.folds(kit, image),
+                                  lambda kit, image, s: paper.edges(kit, image, (1, 1, 13, 18), s)])
+def test_age_darkens_paper_a_little(part: Callable) -> None:
+    for seed in range(4):
+        image = np.full((200, 150, 3), 220, np.uint8)
+        part(make_kit(seed), image, 10.0)
+        assert 150 < image.mean() < 235 and image.std() > 0.1
