@@ -26,7 +26,7 @@ from utils.memory import keep_freed_memory
 from utils.sheets.compose import NAMES, compose
 from utils.sheets.drawing.fonts import find_fonts
 from utils.sheets.write import tile, write_lists, write_samples, write_sheet
-from utils.utils import UserError
+from utils.utils import UserError, remove_abandoned
 
 # What to draw
 count: int = 200                        # number of sheets
@@ -136,6 +136,7 @@ def require_free(root: Path, overwrite: bool) -> None:
     Raises UserError, before anything is removed, when the folder holds a file that this script has not made, or when
     it holds sheets of an earlier run and `overwrite` is False.
     """
+    remove_abandoned(root, recursive=True)
     found = [path for path in sorted(root.rglob("*")) if path.is_file() and not path.name.startswith(".")]
     for path in found:
         if not is_own(path.relative_to(root), path):

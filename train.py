@@ -37,7 +37,7 @@ from utils.training.preflight import preflight, require_teachable
 from utils.training.schedule import batch_size, epoch_seed, is_frozen, learning_rate
 from utils.training.settings import check_settings, describe_run
 from utils.training.start import keep_previous, load_resumable, start_model
-from utils.utils import NAME_CLASSES, UserError, seed_everything
+from utils.utils import NAME_CLASSES, UserError, remove_abandoned, seed_everything
 from utils.utils_fit import Updates, draw_overlays, run_epoch
 from utils.utils_metrics import scores
 
@@ -134,6 +134,7 @@ def train(s: config.Settings, procs: Processes) -> None:
     )
     warnings = require_teachable(pixels[:len(train_files)], pixels[len(train_files):], s.name_classes)
     if procs.is_main:
+        remove_abandoned(s.save_dir)
         for warning in [*warnings, *data.list_faults(), *data.mask_faults()]:
             warn(warning)
     train_set = SheetDataset(

@@ -18,10 +18,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from utils.utils import UserError
+from utils.utils import DEBUG, UserError
 
 
-DEBUG = "--debug=true"  # given to any script: print the traceback of an error, too
 # The most that a constant of that name may be, in any script; LARGEST for all others. Beyond, machines and libraries
 # fail in their own ways. What else a constant has to be, the script says that uses it.
 MOST = {

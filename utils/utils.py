@@ -26,6 +26,7 @@ IGNORE: int = 255  # in masks: pixels that change no loss and no metric
 IMAGE_SUFFIXES: tuple[str, ...] = (".jpg", ".jpeg", ".png", ".tif", ".tiff")  # in any letter case
 
 
+DEBUG: str = "--debug=true"  # given to any script: the traceback of an error is printed, too
 UNPRINTABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format, halves of surrogate pairs, line and paragraph breaks
 ABANDONED: int = 3600  # seconds after which a temporary file is one that an interrupted run left behind
 TEMPORARY = re.compile(r"\.tmp_(?:(\d+)_([0-9a-f]{8})_)?[a-z0-9_]{8}(?:\.\w+)?")  # process, computer, random part

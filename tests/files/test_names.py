@@ -51,7 +51,7 @@ def test_debug_shows_where_an_error_came_from(capsys, monkeypatch):
             raise UserError("the sentence") from error
     assert read_each([Path("x")], read) == ([], 1)
     assert "Traceback" not in capsys.readouterr().err
-    monkeypatch.setattr(jobs, "DEBUG", True)
+    monkeypatch.setattr(jobs.sys, "argv", ["predict.py", "--debug=true"])
     read_each([Path("x")], read)
     shown = capsys.readouterr().err
     assert shown.startswith("the sentence\n") and "Traceback" in shown and "ValueError: the cause" in shown

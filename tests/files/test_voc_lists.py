@@ -50,8 +50,8 @@ def test_sheets_in_both_lists_and_masks_of_other_kinds_are_said(tmp_path):
     (data.list_dir / "train.txt").write_text("A_0\nA_1\n")
     (data.list_dir / "val.txt").write_text("A_1.jpg\n")
     assert data.list_faults() == [
-        "1 sheets are in train.txt and in val.txt (A_1): the validation scores are too good. Take them out of one list, "
-        "or run get_annotation.py again."]
+        "1 sheets are in train.txt and in val.txt (A_1): the validation scores are too good. Take them out of one "
+        "list, or run get_annotation.py again."]
     (fault,) = data.mask_faults()
     assert "holds 1 images that are no masks (A_1.tif)" in fault and "colour_to_palette" in fault
     assert data.mask("A_0").name == "A_0.PNG" and data.mask("A_1").name == "A_1.png" and set(data.masks()) == {"A_0"}

@@ -15,9 +15,7 @@ import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from utils.utils import UserError, list_files, printable
-
-DEBUG = False  # True: `warn` prints the traceback of errors
+from utils.utils import DEBUG, UserError, list_files, printable, remove_abandoned
 
 T, Item, Result = TypeVar("T"), TypeVar("Item"), TypeVar("Result")
 
@@ -48,9 +46,9 @@ def find_files(folder: str | Path, suffixes: Sequence[str] = (), recursive: bool
 
 
 def warn(message: object) -> None:
-    """Prints a line on standard error without breaking a progress bar; with DEBUG an error's traceback, too."""
+    """Prints a line on standard error without breaking a progress bar; with `--debug=true` an error's traceback, too."""
     tqdm.write(printable(message, lines=True), file=sys.stderr)
-    if DEBUG and isinstance(message, BaseException):
+    if DEBUG in sys.argv and isinstance(message, BaseException):
         tqdm.write("".join(traceback.format_exception(message)), file=sys.stderr)
 
 
@@ -78,6 +76,8 @@ def run_jobs(jobs: Sequence[Job], title: str) -> int:
     A file that cannot be written (OSError) is such a failure, too.
     """
     failed = 0
+    for folder in {job.output.parent for job in jobs}:
+        remove_abandoned(folder)
     for job in tqdm(jobs, title, unit="file"):
         try:
             job.work()

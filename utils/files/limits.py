@@ -37,7 +37,7 @@ ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (
 
 
 def require_file(path: str | Path) -> None:
-    """Raises UserError when `path` is there and no file (opening a pipe would wait for ever), OSError when it is not."""
+    """Raises UserError when `path` is no file (opening a pipe would wait for ever), OSError when it is not there."""
     path = Path(path)
     if path.is_symlink() and not path.exists():
         raise UserError(f"{path} is a link to a file that is not there: mend the link, or put the file back.")

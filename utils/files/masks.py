@@ -29,8 +29,8 @@ def read_mask(path: str | Path) -> np.ndarray:
         if image.mode in ("RGB", "RGBA") and bits_per_channel(image, path) == 8:
             raise UserError(f"{path} is a 24-bit colour image and no mask: convert it with convert_labelled.py.")
         raise UserError(
-            f"{path} is a PNG of the kind {image.mode} with {bits_per_channel(image, path)} bits: a mask has to be an 8-bit "
-            "palette or 8-bit greyscale PNG whose pixel value is the class index."
+            f"{path} is a PNG of the kind {image.mode} with {bits_per_channel(image, path)} bits: a mask has to be an "
+            "8-bit palette or 8-bit greyscale PNG whose pixel value is the class index."
         )
 
 
@@ -63,6 +63,6 @@ def require_known_values(path: Path, counts: np.ndarray, num_classes: int) -> No
     unknown = [value for value in np.flatnonzero(counts).tolist() if num_classes <= value != IGNORE]
     if unknown:
         raise UserError(
-            f"{path} has the values {', '.join(map(str, unknown[:8]))}{' ...' if len(unknown) > 8 else ''}: allowed are "
-            f"0 to {num_classes - 1} and {IGNORE}; check name_classes, or mend the mask with convert_labelled.py."
+            f"{path} has the values {', '.join(map(str, unknown[:8]))}{' ...' if len(unknown) > 8 else ''}: allowed "
+            f"are 0 to {num_classes - 1} and {IGNORE}; check name_classes, or mend the mask with convert_labelled.py."
         )

@@ -22,7 +22,7 @@ def write_crops(
     """The crop files of a sheet, one upright rectangle for each of `regions`, after writing them.
 
     They are <class number>_<class>/<sheet>_<n> in the folder of crops, in the format of the sheet. n counts the objects
-    of a class from top to bottom. Files of an earlier run with a higher n are removed.
+    of a class from top to bottom. The folder's name has no spaces. Files of an earlier run with a higher n are removed.
 
     Args:
         sheet: where the results go.

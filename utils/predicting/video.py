@@ -90,6 +90,8 @@ def _open_writer(path: Path, fps: float, picture: np.ndarray) -> cv2.VideoWriter
     """A writer of frames with the size of `picture`."""
     code = cv2.VideoWriter_fourcc(*CODECS[path.suffix.lower()])
     return cv2.VideoWriter(str(path), code, fps, (picture.shape[1], picture.shape[0]))
+
+
 def _require_frames(path: Path, count: int, save_path: str) -> None:
     """Raises UserError when the video at `path` does not have `count` frames: OpenCV says nothing of a full disk."""
     written = cv2.VideoCapture(str(path))
@@ -100,8 +102,6 @@ def _require_frames(path: Path, count: int, save_path: str) -> None:
             raise UserError(f"{save_path} cannot be written whole: check the free space.")
     finally:
         written.release()
-
-
 
 
 def _show_frame(picture: np.ndarray) -> int:
