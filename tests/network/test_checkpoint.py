@@ -79,7 +79,7 @@ def test_bare_community_state_dict_needs_a_description(model, tmp_path):
     path = tmp_path / "community.pth"
     torch.save(to_community(model.state_dict()), path)
     for given in ({}, {"name_classes": NAMES}, {"backbone": "mobilenet"}):
-        with pytest.raises(UserError, match="bare state dict, .* give name_classes and backbone"):
+        with pytest.raises(UserError, match="bare state dict .* give name_classes and backbone"):
             load_checkpoint(path, **given)
     checkpoint = load_checkpoint(path, name_classes=NAMES, backbone="mobilenet")
     assert checkpoint.downsample_factor == 16 and checkpoint.colors[1] == [128, 0, 0]
