@@ -60,8 +60,8 @@ PARTS = {
     "growth": measure_growth,
 }
 QUICK = {  # what `quick` changes
-    "repeats": 2, "drawn": 2, "sheet_size": (1872, 1248), "sheets": 2, "input_shape": (256, 256), "batch_sizes": (2,),
-    "steps": 1, "num_workers": 1, "growth_sheets": (2, 5), "growth_megapixels": (6.0,),
+    "repeats": 1, "drawn": 2, "sheet_size": (1872, 1248), "sheets": 2, "input_shape": (256, 256), "batch_sizes": (2,),
+    "steps": 1, "num_workers": 1, "growth_sheets": (2, 4), "growth_megapixels": (6.0,),
 }
 
 
