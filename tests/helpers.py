@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 import sysconfig
 import time
@@ -145,3 +146,20 @@ def together(batcher: Batcher, work: Callable[[Any], Any], items: Sequence[Any])
                     assert time.monotonic() < end
                     time.sleep(0.001)
         return [future.exception() or future.result() for future in futures]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether `condition()` became true within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+def group_exists(leader: int) -> bool:
+    """Whether any process of the group of `leader` is left."""
+    try:
+        os.killpg(leader, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from matplotlib.path import Path as Outline
 from PIL import Image
 
 import make_sheets
+from helpers import ROOT, group_exists, wait_for
 from utils import config
 from utils.labels import shapes
 from utils.labels.formats import labelme
@@ -169,3 +173,15 @@ def test_never_touches_files_of_others(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="was not made by make_sheets.py"):
         make_sheets.main(settings(tmp_path, count=1, height=256, overwrite=True))
     assert contents(tmp_path / "sheets") == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no groups of processes")
+def test_workers_end_with_their_parent(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "make_sheets.py", "--count=500", "--height=256", "--num_workers=2", f"--output_dir={tmp_path}",
+         "--dataset=sheets"],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    assert wait_for(lambda: any(tmp_path.rglob("*.json")) or process.poll() is not None, 120)
+    process.kill()
+    process.wait()
+    assert wait_for(lambda: not group_exists(process.pid), 60)

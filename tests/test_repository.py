@@ -127,7 +127,8 @@ def test_both_readmes_have_the_same_commands_and_tables():
 
 def test_ci_runs_the_readmes_two_commands():
     pattern = re.search(r"grep -E '(.*)' README.md", (ROOT / ".ci" / "run").read_text()).group(1)
-    commands = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if re.match(pattern, line)]
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    commands = [line for line in lines if re.match(pattern, line)]
     assert commands == [
         "python -m pip install -r requirements.txt && python predict.py",
         "python -m pip install -r requirements-test.txt && python -m pytest",

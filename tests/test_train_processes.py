@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import ROOT, numbers, train_settings
+from helpers import ROOT, group_exists, numbers, train_settings, wait_for
 from utils.dataloader import SheetDataset, make_loader
 from utils.files.voc import VocDataset
 from utils.network import precision
@@ -39,23 +39,6 @@ def test_a_kill_leaves_a_loadable_checkpoint_and_no_workers(folder):
     load_checkpoint(folder / "logs" / "last_epoch_weights.pth").build()
     if os.name == "posix":
         assert wait_for(lambda: not group_exists(process.pid), 60)
-
-
-def wait_for(condition, seconds):
-    """Whether `condition()` became true within so many seconds."""
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
-
-
-def group_exists(leader):
-    """Whether any process of the group of `leader` is left."""
-    try:
-        os.killpg(leader, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_two_processes(folder):

@@ -17,7 +17,8 @@ from utils.training.preflight import preflight
 from utils.utils import UserError
 
 ERRORS = [AttributeError("no such tag"), AssertionError("odd"), RecursionError("deep"), ZeroDivisionError("by zero"),
-          NotImplementedError("kind"), KeyError(271), StopIteration(), UnicodeDecodeError("ascii", b"\xff", 0, 1, "odd")]
+          NotImplementedError("kind"), KeyError(271), StopIteration(),
+          UnicodeDecodeError("ascii", b"\xff", 0, 1, "odd")]
 
 
 @pytest.mark.parametrize("error", ERRORS)

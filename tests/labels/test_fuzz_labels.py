@@ -1,4 +1,4 @@
-"""Label files with random damage: each is read, or ends in the project's own error. FUZZ=20000 tries so many."""
+"""Label files with random damage: each is read, or ends in the project's own error. FUZZ_LOOPS=20000: so many."""
 
 import base64
 import io
@@ -19,7 +19,7 @@ from utils.labels.marked import paint_objects
 from utils.labels.shapes import paint
 from utils.utils import UserError
 
-TRIES = int(os.environ.get("FUZZ", 150))
+TRIES = int(os.environ.get("FUZZ_LOOPS", 150))
 SIZE = (40, 30)
 VALUES = {"Label": 2, "Barcode": 1}
 HUGE = ["1e308", "-1e308", "1e400", "NaN", "Infinity", "-1", "0", "99999999999999999999999", "null", "[]", '{"a": 1}',
