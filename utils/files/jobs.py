@@ -46,7 +46,7 @@ def find_files(folder: str | Path, suffixes: Sequence[str] = (), recursive: bool
 
 
 def warn(message: object) -> None:
-    """Prints a line on standard error without breaking a progress bar; with `--debug=true` an error's traceback, too."""
+    """Prints a line on standard error beside a progress bar; with `--debug=true` the traceback of an error, too."""
     tqdm.write(printable(message, lines=True), file=sys.stderr)
     if DEBUG in sys.argv and isinstance(message, BaseException):
         tqdm.write("".join(traceback.format_exception(message)), file=sys.stderr)
