@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from sklearn.metrics import f1_score
 from torchvision.ops import sigmoid_focal_loss
 
-from nets import deeplabv3_training
+from nets import losses
 from utils.utils import GAP, IGNORE
 
 cross_entropy, dice_loss, focal_loss, segmentation_loss = (
-    partial(getattr(deeplabv3_training, name), ignore_index=IGNORE)
+    partial(getattr(losses, name), ignore_index=IGNORE)
     for name in ("cross_entropy", "dice_loss", "focal_loss", "segmentation_loss")
 )
 

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from nets.deeplabv3_training import segmentation_loss
+from nets.losses import segmentation_loss
 from utils.config import Settings
 from utils.utils import GAP, IGNORE
 
