@@ -218,8 +218,8 @@ def run(main: Callable[[Settings], int | None]) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a console that cannot show a file name must not fail
     if {"--help", "-h"} & set(arguments):
-        print(f"{(module.__doc__ or '').strip()}\n\nAny of these can be given for one run as --name=value. With {DEBUG}, "
-              "errors also say where they came from.\n")
+        print(f"{(module.__doc__ or '').strip()}\n\nAny of these can be given for one run as --name=value. With "
+              f"{DEBUG}, errors also say where they came from.\n")
         print(block(Path(module.__file__).read_text(encoding="utf-8")))
         sys.exit(0)
     try:
