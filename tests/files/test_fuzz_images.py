@@ -19,7 +19,7 @@ from utils.files.masks import read_mask
 from utils.utils import UserError
 
 LOOPS = int(os.environ.get("FUZZ_LOOPS", "450"))  # files, of all kinds together
-SECONDS = 5  # that a file may take
+SECONDS = 60  # no file may take longer: a hang, not slowness, on any machine
 PIXELS = 4_000_000  # that an image may have here: the memory of larger ones would hide what a limit does not stop
 
 KINDS = ("jpeg", "progressive", "png", "png16", "palette", "tiff", "tiff16", "lzw", "pages")
