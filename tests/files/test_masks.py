@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from utils.files import masks
 from utils.files.encode import png_chunk
 from utils.files.masks import read_mask, write_mask
 from utils.utils import UserError
@@ -64,6 +65,8 @@ def test_masks_are_what_pillow_reads(tmp_path, kind):
         chunks = [png_chunk(b"IDAT", data[at:at + 50]) for at in range(0, len(data), 50)]
         header = struct.pack(">IIBBBBB", 33, 40, 8, 0, 0, 0, kind == "interlaced")
         path.write_bytes(b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + b"".join(chunks) + png_chunk(b"IEND", b""))
+    assert (masks._decode_plain(path) is None) == (kind not in ("own", "many chunks"))
+    assert (masks._decode_plain(path) is None) == (kind not in ("own", "many chunks"))
     np.testing.assert_array_equal(read_mask(path), mask)
     with Image.open(path) as image:
         np.testing.assert_array_equal(np.array(image), mask)
