@@ -107,6 +107,9 @@ def test_files_that_are_no_checkpoint(tmp_path):
         path.write_bytes(rubbish)
         with pytest.raises(UserError, match="weights.pth cannot be read as a checkpoint"):
             load_checkpoint(path)
+    torch.save({"a": torch.ones(3), 0.5: 1}, path)
+    with pytest.raises(UserError, match="holds no DeepLabv3"):
+        load_checkpoint(path)
     torch.save({"a": torch.ones(3)}, path)
     with pytest.raises(UserError, match="holds no DeepLabv3"):
         load_checkpoint(path)

@@ -147,7 +147,7 @@ def weights_in(content: Any, path: str | Path) -> dict[str, torch.Tensor]:
     """
     if is_checkpoint(content):
         weights = content["model"]
-    elif isinstance(content, dict) and is_community(content):
+    elif isinstance(content, dict) and all(isinstance(name, str) for name in content) and is_community(content):
         weights = from_community(content)
     else:
         raise UserError(f"{path} holds no DeepLabv3+ weights: give a checkpoint made by train.py.")
