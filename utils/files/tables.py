@@ -42,8 +42,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, str) and FORMULA.match(value):
-        return "'" + value
+    if isinstance(value, str):
+        text = value.replace("\0", "\ufffd")  # the readers of Python 3.10 and of many programs stop at a null
+        return "'" + text if FORMULA.match(value) else text
     return "" if isinstance(value, float) and math.isnan(value) else value
 
 
