@@ -26,6 +26,7 @@ from utils import config
 from utils.files.masks import write_mask
 from utils.network.batching import Batcher
 from utils.network.checkpoint import Checkpoint
+from utils.utils import UserError
 
 ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT.parent / "shared" / "fixtures"
@@ -163,3 +164,16 @@ def group_exists(leader: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def refused(work: Callable[[Path], object], path: Path, content: bytes) -> bool:
+    """Whether `work` refuses a file of this content, with the project's own error, which has to name the file."""
+    path.write_bytes(content)
+    try:
+        work(path)
+    except UserError as error:
+        assert str(path) in str(error)
+        return True
+    except Exception as error:
+        raise AssertionError(f"{path.name}: {content[:4000].hex()}") from error
+    return False

@@ -11,6 +11,7 @@ from utils import dataloader
 from utils.dataloader import EpochSampler, SheetDataset, make_loader, sheet_box
 from utils.files.voc import VocDataset
 from utils.network.distributed import Processes
+from utils.training import augmentation
 from utils.training.mixing import Part
 
 ONE = Processes(0, 1, torch.device("cpu"))
@@ -167,3 +168,14 @@ def test_object_gap_reaches_training_masks_and_not_validation(data, monkeypatch)
     SheetDataset(data.files("val"), (64, 48), 3, **options)[0, 0]
     SheetDataset(data.files("train"), (64, 48), 3, (0.5, 1.0), paste=1.0)[0, 0]
     assert calls == [5, 5]
+
+
+def test_the_share_of_degraded_samples(data, monkeypatch):
+    calls = []
+    monkeypatch.setattr(augmentation, "degrade", lambda image, rng: calls.append(image.shape) or image)
+    plain, dataset = training_set(data), SheetDataset(
+        data.files("train"), (64, 48), 3, augment_scale=(0.25, 2.0), degraded=0.3)
+    for number in range(500):
+        dataset[number, number % 5]
+        plain[number, number % 5]
+    assert abs(len(calls) / 500 - 0.3) < 0.06

@@ -2,6 +2,7 @@
 
 import pytest
 
+from utils.files import voc
 from utils.files.voc import VocDataset, read_stems
 from utils.utils import UserError
 
@@ -38,6 +39,13 @@ def test_unknown_lines_stay_as_they_are(tmp_path):
 def test_what_is_no_text_ends_in_a_sentence(tmp_path):
     (tmp_path / "train.txt").write_bytes(b"\0\1\2\0\xff" * 100)
     with pytest.raises(UserError, match="train.txt is no text: save it in UTF-8"):
+        read_stems(tmp_path / "train.txt", KNOWN)
+
+
+def test_a_list_that_is_too_large_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(voc, "MAX_LIST_BYTES", 10)
+    (tmp_path / "train.txt").write_text("A_0\n" * 3)
+    with pytest.raises(UserError, match="train.txt has more than .* which no list of sheets has"):
         read_stems(tmp_path / "train.txt", KNOWN)
 
 

@@ -7,22 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers import make_dataset
-from utils.dataloader import SheetDataset
-from utils.files.voc import VocDataset
 from utils.training import augmentation
 from utils.training.augmentation import augment, degrade, jitter_colour, random_size, rotate, shift
 from utils.utils import GAP
-
-
-@pytest.fixture
-def data(tmp_path):
-    make_dataset(tmp_path / "demo", train=5, val=3)
-    return VocDataset(tmp_path, "demo")
-
-
-def training_set(data, seed=3):
-    return SheetDataset(data.files("train"), (64, 48), seed, augment_scale=(0.25, 2.0))
 
 
 def test_what_is_no_part_of_the_sheet_is_grey_and_ignored(monkeypatch):
@@ -148,17 +135,6 @@ def test_one_degradation_at_a_time(draws, dark, bright):
     for part, (low, high) in ((worse[:, :40], dark), (worse[:, 60:], bright)):
         assert low <= part.min() and part.max() <= high
     assert (len(np.unique(worse)) > 2) == rings  # along the edge
-
-
-def test_the_share_of_degraded_samples(data, monkeypatch):
-    calls = []
-    monkeypatch.setattr(augmentation, "degrade", lambda image, rng: calls.append(image.shape) or image)
-    plain, dataset = training_set(data), SheetDataset(
-        data.files("train"), (64, 48), 3, augment_scale=(0.25, 2.0), degraded=0.3)
-    for number in range(500):
-        dataset[number, number % 5]
-        plain[number, number % 5]
-    assert abs(len(calls) / 500 - 0.3) < 0.06
 
 
 def quarter_turns(image: np.ndarray, mask: np.ndarray) -> int:

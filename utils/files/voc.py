@@ -84,15 +84,19 @@ def read_stems(path: Path, known: Collection[str]) -> list[str]:
     """The stems in a list, one a line; file names with a suffix, and paths in the first of several columns, too.
 
     The list may be in UTF-8, UTF-16 (PowerShell's `>`) or a national code page: of those that fit, the one in which
-    most lines are `known`, the stems that there are images of. Raises UserError when it is no text.
+    most lines are `known`, the stems that there are images of. Raises UserError when it is no text, or too large for
+    a list.
     """
+    if path.stat().st_size > MAX_LIST_BYTES:
+        raise UserError(
+            f"{path} has more than {MAX_LIST_BYTES // 10**6} MB, which no list of sheets has: choose another.")
     data = path.read_bytes()
     best: list[str] | None = None
     for encoding in ("utf-8-sig", "utf-16", locale.getpreferredencoding(False), "gb18030", "cp1252"):
         if encoding == "utf-16" and data[:2] not in (b"\xff\xfe", b"\xfe\xff"):
             continue
         try:
-            text = data[:MAX_LIST_BYTES].decode(encoding)
+            text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
         stems = [_stem(line.strip(), known) for line in text.splitlines() if line.strip()]

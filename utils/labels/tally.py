@@ -32,7 +32,6 @@ class Tally:
         self.strict = strict
         self.classes = classes or {}
         self.counts: dict[str, Counter[str]] = {}
-        self.warnings = 0
 
     def settle(self, source: Path, outcomes: Iterable[Outcome], faults: Iterable[str] = ()) -> None:
         """Counts the outcomes of a file, and prints a line for each fault and each group of equal faulty objects.
@@ -48,7 +47,6 @@ class Tally:
             raise UserError(f"{source}: {'; '.join(lines)}. It was not written, as strict = True asks for.")
         for line in lines:
             warn(f"{source}: {line}.")
-        self.warnings += len(lines)
         for name, column, _ in outcomes:
             counts = self.counts.setdefault(self.classes.get(name, name), Counter())
             counts["read"] += 1

@@ -30,7 +30,7 @@ def read_voc(path: Path, origin: int) -> VocLabels:
     origin: the number of the first pixel, 1 in PASCAL VOC (its boxes hold both corner pixels), 0 in files of programs
     that count from 0. A polygon is taken in place of the box beside it.
     """
-    objects, notes = [], []
+    objects, notes, stored = [], [], []  # stored: corners as they stand in the file, where shares can be told
     with reading_labels(path, "VOC file", NEEDS):
         root = ElementTree.parse(path).getroot()
         size = tuple(int(float(root.findtext(f"size/{side}"))) for side in ("height", "width"))
@@ -39,6 +39,7 @@ def read_voc(path: Path, origin: int) -> VocLabels:
             polygon, box = item.find("polygon"), item.find("bndbox")
             if polygon is not None:
                 points = _polygon(polygon)
+                stored.append(points)
                 if box is not None:
                     notes.append(f"object {number} ({name}) has a polygon and a box: the polygon is taken")
             else:
@@ -47,11 +48,10 @@ def read_voc(path: Path, origin: int) -> VocLabels:
                     notes.append(f"object {number} ({name}) has its corners in reverse order: they are exchanged")
                 (x0, x1), (y0, y1) = sorted((x0, x1)), sorted((y0, y1))
                 points = rectangle(x0 - origin, y0 - origin, x1 - origin + 1, y1 - origin + 1)
-                if max(x1, y1) <= 1 < min(size):  # as they stand, before the pixel of the corner is added
-                    require_pixel_coordinates(f"{path}", [rectangle(x0, y0, x1, y1)], size)
+                stored.append(rectangle(x0, y0, x1, y1))
             objects.append(LabelledObject(name, [points]))
     require_size(str(path), size)
-    require_pixel_coordinates(str(path), [item.polygons[0] for item in objects], size)
+    require_pixel_coordinates(str(path), stored, size)
     faults = [] if objects else ["it has no objects, so its mask is all background"]
     return VocLabels(path, size, objects, notes, faults)
 
