@@ -8,7 +8,8 @@ from scipy import ndimage
 from utils.objects import regions
 from utils.objects.boxes import object_boxes
 from utils.objects.drawing import draw_mask
-from utils.objects.regions import Region, count_pixels, find_regions
+from utils.objects.outline import Rectangle
+from utils.objects.regions import count_pixels, find_regions
 from utils.utils import UserError
 
 NAMES = ["_background_", "Barcode", "Label"]
@@ -75,10 +76,12 @@ def test_regions_by_hand():
     mask[3:5, 10:20] = 1
     mask[5, 20] = 1               # touches it by a corner
     mask[0, 0] = 1                # a speck of 1 / 600
-    assert find_regions(mask, NAMES, min_area=0.005) == [
-        Region("Barcode", 1, 3, 10, 3, 11, 21, (pytest.approx((10 * 3 + 10 * 4 + 5) / 21), pytest.approx(310 / 21))),
-        Region("Barcode", 1, 15, 2, 3, 4, 12, (16.0, 3.5)),
-    ]
+    first, second = find_regions(mask, NAMES, min_area=0.005)
+    assert first[:7] == ("Barcode", 1, 3, 10, 3, 11, 21) and second[:7] == ("Barcode", 1, 15, 2, 3, 4, 12)
+    assert first.centroid == pytest.approx(((10 * 3 + 10 * 4 + 5) / 21, 310 / 21)) and second.centroid == (16.0, 3.5)
+    assert second.rectangle == pytest.approx(Rectangle(4.0, 16.5, 4.0, 3.0, 0.0))
+    assert set(second.polygon) == {(2, 15), (6, 15), (6, 18), (2, 18)}
+    assert not first.touches_border and find_regions(mask, NAMES, min_area=0)[0].touches_border
     assert len(find_regions(mask, NAMES, min_area=0)) == 3
     assert find_regions(np.zeros((4, 4), np.uint8), NAMES) == []
 

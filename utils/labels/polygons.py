@@ -15,6 +15,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from utils.objects.outline import simplify, trace
+
 
 class Outline(NamedTuple):
     """The outer outline of one connected object of a mask."""
@@ -87,24 +89,6 @@ def outlines(mask: np.ndarray, tolerance: float = 0.0, min_pixels: int = 1) -> l
             if index == 0 or pixels < min_pixels or (value == 0 and at_edge):  # component 0: all other values
                 continue
             crop = components[y : y + height, x : x + width] == index
-            points = _trace(crop) + (x, y)
-            size = area(points)
-            if tolerance:
-                simple = cv2.approxPolyDP(points.astype(np.float32), tolerance, True)[:, 0].astype(np.float64)
-                points = simple if len(simple) >= 3 else points
-            found.append((size, Outline(int(value), points, pixels)))
+            points = trace(crop) + (x, y)
+            found.append((area(points), Outline(int(value), simplify(points, tolerance), pixels)))
     return [outline for _, outline in sorted(found, key=lambda item: -item[0])]
-
-
-def _trace(crop: np.ndarray) -> np.ndarray:
-    """The outer outline, float64 (N, 2), of the one object in a bool (H, W) crop, along its pixel edges.
-
-    Drawn at twice the size, with pixel (r, c) at (2r + 1, 2c + 1) and grown by one, the object's border lies on even
-    coordinates, which are the pixel edges. OpenCV cuts inner corners by half a pixel; no pixel centre lies there.
-    """
-    double = np.zeros((2 * crop.shape[0] + 1, 2 * crop.shape[1] + 1), np.uint8)
-    double[1::2, 1::2] = crop
-    double = cv2.dilate(double, np.ones((3, 3), np.uint8))
-    contours, _ = cv2.findContours(double, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    assert len(contours) == 1, "one connected object has one outer outline"
-    return contours[0][:, 0] / 2.0

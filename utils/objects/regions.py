@@ -10,13 +10,15 @@ import cv2
 import numpy as np
 
 from utils.objects.boxes import object_boxes
+from utils.objects.outline import Rectangle, simplify, smallest_rectangle, trace
 
 MIN_AREA = 0.0002  # share of the sheet; the smallest objects on real sheets, barcodes, have about 0.0016
+TOLERANCE = 0.0002  # share of the longer side of the sheet that a region's polygon may leave its outline by
 ROWS = 512  # rows processed at a time, to limit memory
 
 
 class Region(NamedTuple):
-    """One 8-connected component of a class. Lengths are in pixels, positions are (row, column)."""
+    """One 8-connected component of a class. Lengths are in pixels of the upright sheet."""
 
     name: str
     index: int  # the class
@@ -25,7 +27,10 @@ class Region(NamedTuple):
     height: int
     width: int
     area: int
-    centroid: tuple[float, float]
+    centroid: tuple[float, float]  # row, column
+    rectangle: Rectangle  # the one of the least area around it
+    polygon: tuple[tuple[float, float], ...]  # its outer outline along the pixel edges, simplified: (x, y) corners
+    touches_border: bool  # whether it reaches the edge of the sheet
     confidence: float = math.nan  # mean probability of its class over its pixels, 0 to 1; NaN: not asked for
 
 
@@ -63,17 +68,38 @@ def find_regions(
             inside = mask[box] == index
             if not inside.any():
                 continue
-            _, labels, stats, centroids = cv2.connectedComponentsWithStats(inside.view(np.uint8), connectivity=8)
+            _, labels, stats, _ = cv2.connectedComponentsWithStats(inside.view(np.uint8), connectivity=8)
             for number, (left, top, width, height, area) in enumerate(stats[1:].tolist(), start=1):
                 if area < min_area * mask.size:
                     continue
-                column, row = centroids[number].tolist()
-                region = Region(name, index, y + top, x + left, height, width, area, (y + row, x + column))
+                own = labels[top:top + height, left:left + width] == number
+                region = _region(name, index, (y + top, x + left), own, mask.shape)
                 if probability is not None:
-                    own = labels[top:top + height, left:left + width] == number
                     region = region._replace(confidence=_mean_probability(region, own, mask.shape, probability))
                 regions.append(region)
     return sorted(regions, key=lambda region: region[1:4])  # index, top, left
+
+
+def _region(name: str, index: int, corner: tuple[int, int], own: np.ndarray, size: tuple[int, int]) -> Region:
+    """The region of one object.
+
+    Args:
+        name, index: its class.
+        corner: row and column of the upper left pixel of its box.
+        own: its pixels, bool (height, width) of the box.
+        size: height and width of the sheet.
+    """
+    (top, left), (height, width) = corner, own.shape
+    outline = trace(own) + (left, top)
+    corners = simplify(outline, TOLERANCE * max(size))
+    moments = cv2.moments(own.view(np.uint8), binaryImage=True)
+    area = round(moments["m00"])
+    return Region(
+        name, index, top, left, height, width, area,
+        (top + moments["m01"] / area, left + moments["m10"] / area),
+        smallest_rectangle(outline), tuple(map(tuple, corners.tolist())),
+        top == 0 or left == 0 or top + height == size[0] or left + width == size[1],
+    )
 
 
 def _mean_probability(

@@ -16,9 +16,9 @@ from utils.files.masks import write_mask
 from utils.objects.drawing import draw_mask
 from utils.objects.regions import count_pixels, find_regions
 from utils.predicting.crops import write_crops
-from utils.predicting.plan import SheetFiles, is_in, plan, same_file_key
+from utils.predicting.plan import SheetFiles, find_sheets, plan
 from utils.predicting.tables import Found, write_tables
-from utils.utils import UserError, find_images, printable, remove_abandoned
+from utils.utils import UserError, printable, remove_abandoned
 
 
 class Segmenter(Protocol):
@@ -77,17 +77,7 @@ def predict_folder(
             the end, a table cannot be written.
     """
     input_dir, output_dir = Path(input_dir), Path(output_dir)
-    same = same_file_key(input_dir) == same_file_key(output_dir)
-    if same or is_in(input_dir, output_dir):
-        raise UserError(f"output_dir is {output_dir}, which {'is' if same else 'holds'} input_dir: choose another "
-                        "folder, so that no original is overwritten.", 2)
-    sources = [
-        path for path in find_images(input_dir, recursive)
-        if not is_in(path, output_dir)  # skip the results of an earlier run
-    ]
-    if not sources:
-        hint = "" if recursive else " (recursive = True looks into its subfolders)"
-        raise UserError(f"{input_dir} holds no .jpg, .jpeg, .png, .tif or .tiff images{hint}: check input_dir.")
+    sources = find_sheets(input_dir, output_dir, recursive)
     sheets = plan(sources, input_dir, output_dir, mix_type)
     clean(sheets, crops)
     found: dict[str, Found] = {}

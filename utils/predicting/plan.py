@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from utils.utils import UserError, require_distinct
+from utils.utils import UserError, find_images, require_distinct
 
 
 class SheetFiles(NamedTuple):
@@ -18,6 +18,28 @@ class SheetFiles(NamedTuple):
     mask: Path
     crops: Path  # folder for all crops
     name: Path  # path of the source within input_dir
+
+
+def find_sheets(input_dir: Path, output_dir: Path, recursive: bool) -> list[Path]:
+    """The images in `input_dir`, sorted by path, without the results of an earlier run.
+
+    Args:
+        input_dir: the folder to read.
+        output_dir: the folder for the results; what is in it is left out.
+        recursive: also read the subfolders.
+
+    Raises:
+        UserError: there are no images, or the results would overwrite them.
+    """
+    same = same_file_key(input_dir) == same_file_key(output_dir)
+    if same or is_in(input_dir, output_dir):
+        raise UserError(f"output_dir is {output_dir}, which {'is' if same else 'holds'} input_dir: choose another "
+                        "folder, so that no original is overwritten.", 2)
+    sources = [path for path in find_images(input_dir, recursive) if not is_in(path, output_dir)]
+    if not sources:
+        hint = "" if recursive else " (recursive = True looks into its subfolders)"
+        raise UserError(f"{input_dir} holds no .jpg, .jpeg, .png, .tif or .tiff images{hint}: check input_dir.")
+    return sources
 
 
 def plan(sources: Sequence[Path], input_dir: Path, output_dir: Path, mix_type: int) -> list[SheetFiles]:
