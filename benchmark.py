@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from deeplab import DeeplabV3
 from utils import config
+from utils.benchmark.digitising import measure_digitise
 from utils.benchmark.growth import measure_growth
 from utils.benchmark.predicting import measure_predict
 from utils.benchmark.scoring import measure_miou
@@ -31,8 +32,8 @@ from utils.memory import keep_freed_memory
 from utils.utils import UserError, pick_device
 
 # ---- What to measure ----
-parts: tuple[Literal["predict", "loader", "step", "miou", "growth"], ...] = (
-    "predict", "loader", "step", "miou", "growth")  # growth: more sheets and larger ones; takes the longest
+parts: tuple[Literal["predict", "digitise", "loader", "step", "miou", "growth"], ...] = (
+    "predict", "digitise", "loader", "step", "miou", "growth")  # growth: more sheets and larger ones; takes the longest
 quick: bool = False                 # the whole table in two minutes, not ten or more: fewer and smaller sheets, fewer
                                     # repeats. Good for a look; what is given as --name=value stays as given
 repeats: int = 5                    # measurements of each thing; the table has median, smallest and largest
@@ -56,8 +57,8 @@ growth_megapixels: tuple[float, ...] = (5.0, 20.0, 60.0)   # a sheet: time shoul
 
 ROOT = Path(__file__).parent
 PARTS = {
-    "predict": measure_predict, "loader": measure_loader, "step": measure_step, "miou": measure_miou,
-    "growth": measure_growth,
+    "predict": measure_predict, "digitise": measure_digitise, "loader": measure_loader, "step": measure_step,
+    "miou": measure_miou, "growth": measure_growth,
 }
 QUICK = {  # what `quick` changes
     "repeats": 1, "drawn": 2, "sheet_size": (1872, 1248), "sheets": 2, "input_shape": (256, 256), "batch_sizes": (2,),
@@ -82,6 +83,7 @@ def make_setup(s: config.Settings) -> Setup:
         files=sheets_to_measure(s),
         predicting=(predicting := config.read(ROOT / "predict.py")),
         training=config.read(ROOT / "train.py"),
+        digitising=config.read(ROOT / "digitise.py"),
         make_model=partial(DeeplabV3, s.model_path, device=s.device, fp16=predicting.fp16),
         evaluation=partial(evaluation, s.model_path, s.device),
     )

@@ -48,7 +48,7 @@ def test_one_image(folder, capsys):
     ]
     assert lines[4].split(None, 1)[1].strip() == "200 pixels at row 2, column 5, 10 high, 20 wide"
     assert run(mode="image", image="a b.png", crops=True) == 0
-    crop = Path("img_out/crops/2_Label/a b_1.png")
+    crop = Path("img_out/crops/a b_Label_1.jpg")
     assert capsys.readouterr().out.splitlines()[2] == f"{crop} written." and read_image(crop).shape == (8, 8, 3)
 
 

@@ -66,23 +66,28 @@ def here(monkeypatch):
 
 ROWS = {
     "predict": ["predict a folder, one CPU thread", "predict a folder, all CPU threads"],
+    "digitise": ["digitise a folder, one CPU thread", "digitise a folder, all CPU threads"],
     "loader": ["training loader, first epoch with cache", "training loader, later epochs"],
     "step": ["training step, 2 x 64 x 48, float32"] * 2 + ["waiting for data, 2 x 64 x 48, float32"],
     "miou": ["get_miou, one CPU thread (mIoU differs by", "get_miou, all CPU threads (mIoU differs by"],
-    "growth": ["predict a folder, 2 sheets", "get_miou, 2 sheets", "predict a folder, 0.05 megapixels",
-               "get_miou, 0.05 megapixels"],
+    "growth": ["predict a folder, 2 sheets", "digitise a folder, 2 sheets", "get_miou, 2 sheets",
+               "predict a folder, 0.05 megapixels", "digitise a folder, 0.05 megapixels", "get_miou, 0.05 megapixels"],
 }
 SAID = {
     "predict": ["Predicting a folder, one CPU thread", "Decoding, the network and encoding alone, one CPU thread",
                 "Predicting a folder, all CPU threads", "Decoding, the network and encoding alone, all CPU threads"],
+    "digitise": ["Predicting the sheets to digitise, one CPU thread", "Digitising a folder, one CPU thread",
+                 "Predicting the sheets to digitise, all CPU threads", "Digitising a folder, all CPU threads"],
     "loader": ["Loading training samples", "Usual loading of training samples"],
     "step": ["Usual training step, 2 x 64 x 48", "Training step, 2 x 64 x 48"],
     "miou": ["Scoring, one CPU thread", "Usual evaluation, one CPU thread",
              "Scoring, all CPU threads", "Usual evaluation, all CPU threads"],
-    "growth": ["Predicting 2 sheets", "Scoring 2 sheets", "Predicting 0.05 megapixels", "Scoring 0.05 megapixels"],
+    "growth": ["Predicting 2 sheets", "Digitising 2 sheets", "Scoring 2 sheets",
+               "Predicting 0.05 megapixels", "Digitising 0.05 megapixels", "Scoring 0.05 megapixels"],
 }
 MEASURED = {
-    "predict_seconds": [1.0], "predict_floor": [1.0], "miou_speeds": ([1.0], 0.5), "naive_miou_speeds": ([1.0], 0.5),
+    "predict_seconds": [1.0], "digitise_seconds": [1.0], "predict_floor": [1.0], "miou_speeds": ([1.0], 0.5),
+    "naive_miou_speeds": ([1.0], 0.5),
     "loader_speeds": ([1.0], [1.0]), "naive_speeds": [1.0], "miou_seconds": [1.0],
     "step_seconds": ("float32", [1.0], [1.0], [1.0], 0.0), "usual_step_seconds": [1.0],
 }
@@ -132,8 +137,8 @@ def test_quick_gives_the_rows_of_every_part(tmp_path, monkeypatch, capsys):
     size = "{} x {}".format(*benchmark.QUICK["input_shape"])
     steps = [name.replace("2 x 64 x 48", f"{benchmark.QUICK['batch_sizes'][0]} x {size}") for name in ROWS["step"]]
     sets = [*(f"{count} sheets" for count in benchmark.QUICK["growth_sheets"]), "0.1 megapixels"]
-    growth = [f"{kind}, {title}" for title in sets for kind in ("predict a folder", "get_miou")]
-    expected = [*ROWS["predict"], *ROWS["loader"], *steps, *ROWS["miou"], *growth]
+    growth = [f"{kind}, {title}" for title in sets for kind in ("predict a folder", "digitise a folder", "get_miou")]
+    expected = [*ROWS["predict"], *ROWS["digitise"], *ROWS["loader"], *steps, *ROWS["miou"], *growth]
     assert len(names) == len(expected) and all(name.startswith(start) for name, start in zip(names, expected))
 
 

@@ -107,11 +107,11 @@ def test_names_that_control_a_terminal_or_are_no_utf8(folder, capfdbinary):
     assert sorted(os.listdir(b"out/masks")) == sorted(names)
 
 
-def test_crops_lie_in_folders_without_spaces(folder):
+def test_crops_have_the_sheets_name_and_the_class_without_spaces(folder):
     sheet("in/a b.png")
     assert run() == 0
-    assert column("objects.csv", -1) == ["crops/3_Color_chart/a b_1.png"]
-    assert Path("out/crops/3_Color_chart/a b_1.png").is_file()
+    assert column("objects.csv", -1) == ["crops/a b_Color_chart_1.jpg"]
+    assert Path("out/crops/a b_Color_chart_1.jpg").is_file()
 
 
 def test_a_disk_that_fills_up_in_the_middle(folder, capsys):
@@ -136,7 +136,7 @@ def test_what_a_killed_run_left_in_the_results(folder):
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     left = [Path(name, f".tmp_{gone.pid}_{_computer()}_abcdefgh.png") for name in (
-        "out", "out/masks", "out/crops/3_Color_chart")]
+        "out", "out/masks", "out/crops")]
     for path in left:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"half")

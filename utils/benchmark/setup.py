@@ -54,6 +54,7 @@ class Setup:
     files: Sequence[tuple[Path, Path]]     # different sheets: (image, mask)
     predicting: Settings                   # constants of predict.py
     training: Settings                     # constants of train.py
+    digitising: Settings                   # constants of digitise.py
     make_model: Callable[[], Model]
     evaluation: Evaluation
     progress: Progress = field(default_factory=Progress)

@@ -57,9 +57,9 @@ class ChartColours:
     """The colours of a colour chart."""
 
     object: int                             # index in SheetRecord.objects
-    patches: tuple[tuple[float, float, float], ...]  # median CIELAB (D50) of each colour patch that was found
-    clipped_light: float                    # share of the chart's pixels with a channel at its highest value
-    clipped_dark: float                     # share with all channels at their lowest
+    patches: tuple[tuple[float, float, float], ...]  # CIELAB (D50) of each colour patch, the lightest first
+    clipped_light: float                    # share of the chart's pixels with a channel at 254 or 255
+    clipped_dark: float                     # share with all channels at most 2
     cast: tuple[float, float] | None        # mean a*, b* of the grey patches; None: there are too few
 
 
@@ -67,12 +67,13 @@ class ChartColours:
 class Photograph:
     """What the pixels say of the photograph as a whole."""
 
-    sharpness: float                        # variance of the Laplacian where there is detail, at a fixed size
+    sharpness: float                        # 0 to 1, pixel by pixel, where there is most detail; 0: there is none
     dark: float                             # share of pixels with all channels at most 5
     light: float                            # share of pixels with all channels at least 250
     brightness: float                       # median lightness of the sheet's paper, CIELAB L*
     entropy: float                          # mean entropy of the classes, in units of its maximum, 0 to 1
-    paper: float                            # share of the photograph that looks like paper
+    paper: float                            # share of the photograph that looks like the sheet's paper
+    objects: float                          # share of the photograph that objects cover
     turned: int = 0                         # degrees clockwise, 0, 90, 180 or 270, by which the sheet lies turned
 
 

@@ -15,9 +15,9 @@ from utils.files.jobs import in_threads, warn
 from utils.files.masks import write_mask
 from utils.objects.drawing import draw_mask
 from utils.objects.regions import count_pixels, find_regions
-from utils.predicting.crops import write_crops
+from utils.predicting.crops import cut_out, require_distinct_crops, write_crops
 from utils.predicting.plan import SheetFiles, find_sheets, plan
-from utils.predicting.tables import Found, write_tables
+from utils.predicting.tables import Found, csv_tables, tables
 from utils.utils import UserError, printable, remove_abandoned
 
 
@@ -47,13 +47,14 @@ def predict_sheet(model: Segmenter, sheet: SheetFiles, mix_type: int, crops: boo
     pixels, kept = read_picture(sheet.source)
     mask, probability = model.segment_with_probability(pixels)
     regions = find_regions(mask, model.name_classes, probability=probability)
-    cut_out = write_crops(sheet, pixels, kept, regions, model.name_classes) if crops else []
+    cuts = [cut_out(pixels, region) for region in regions] if crops else []
+    paths = write_crops(sheet.crops, sheet.name, cuts, kept, model.name_classes) if crops else []
     write_mask(sheet.mask, mask, model.colors)
     if mix_type == 1:
         write_mask(sheet.picture, mask, model.colors)
     else:
         write_picture(sheet.picture, draw_mask(pixels, mask, model.colors, mix_type, in_place=True), kept)
-    return Found(count_pixels(mask, model.name_classes), regions, cut_out)
+    return Found(count_pixels(mask, model.name_classes), regions, paths, mask.shape)
 
 
 def predict_folder(
@@ -79,22 +80,23 @@ def predict_folder(
     input_dir, output_dir = Path(input_dir), Path(output_dir)
     sources = find_sheets(input_dir, output_dir, recursive)
     sheets = plan(sources, input_dir, output_dir, mix_type)
+    if crops:
+        require_distinct_crops(output_dir / "crops", sheets, model.name_classes)
     clean(sheets, crops)
-    found: dict[str, Found] = {}
-    bad: list[str] = []
+    done, bad = 0, []
     start = time.perf_counter()
     results = _predict_all(model, sheets, mix_type, crops, num_workers)
-    for sheet, result in tqdm(results, total=len(sheets), unit=" sheets"):
-        if isinstance(result, UserError):
-            bad.append(printable(sheet.source))
-            warn(result)
-        else:
-            found[sheet.name.as_posix()] = result
-    seconds = time.perf_counter() - start
-    summary = f"{len(found)} sheets in {seconds:.1f} s ({len(found) / seconds:.1f} sheets/s) written to {output_dir}"
-    print(f"{summary}, {len(bad)} bad: {', '.join(bad)}" if bad else summary)
-    if count:
-        write_tables(output_dir, found, model.name_classes)
+    with csv_tables(output_dir, tables(output_dir, model.name_classes) if count else {}) as write:
+        for sheet, result in tqdm(results, total=len(sheets), unit=" sheets"):
+            if isinstance(result, UserError):
+                bad.append(printable(sheet.source))
+                warn(result)
+            else:
+                done += 1
+                write((sheet.name.as_posix(), result))
+        seconds = time.perf_counter() - start
+        summary = f"{done} sheets in {seconds:.1f} s ({done / seconds:.1f} sheets/s) written to {output_dir}"
+        print(f"{summary}, {len(bad)} bad: {', '.join(bad)}" if bad else summary)
     return len(bad)
 
 

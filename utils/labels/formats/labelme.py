@@ -140,12 +140,21 @@ def find_image(annotation: Annotation) -> tuple[Path | None, str]:
 
 
 def write_labelme(
-    path: Path, outlines: Sequence[Outline], names: Mapping[int, str], size: tuple[int, int], image: Path
+    path: Path, outlines: Sequence[Outline], names: Mapping[int, str], size: tuple[int, int], image: Path,
+    descriptions: Sequence[str] = (),
 ) -> None:
-    """Writes a labelme file with one polygon for each outline, for the image of that size (height, width).
+    """Writes a labelme file with one polygon for each outline.
 
-    names: mask value -> label. imagePath is relative to the JSON file; the pixels are not embedded. Raises UserError
-    when no relative path leads to the image.
+    Args:
+        path: the JSON file. Its imagePath is relative to it; the pixels are not embedded.
+        outlines: in the order of the shapes.
+        names: mask value -> label.
+        size: height and width of the image.
+        image: its file.
+        descriptions: one for each outline, which labelme shows beside the label; () leaves them empty.
+
+    Raises:
+        UserError: no relative path leads to the image.
     """
     try:
         image_path = os.path.relpath(image, path.parent)
@@ -156,12 +165,12 @@ def write_labelme(
             "label": names[outline.value],
             "points": outline.points.tolist(),
             "group_id": None,
-            "description": "",
+            "description": description,
             "shape_type": "polygon",
             "flags": {},
             "mask": None,
         }
-        for outline in outlines
+        for outline, description in zip(outlines, descriptions or [""] * len(outlines), strict=True)
     ]
     data = {
         "version": WRITTEN_VERSION,
@@ -173,7 +182,9 @@ def write_labelme(
         "imageWidth": size[1],
     }
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(data, ensure_ascii=False, indent=2), encoding="utf-8")
+        # what is no UTF-8 in a file name becomes an escape that Python and JSON share, so it is read back as it was
+        text = json.dumps(data, ensure_ascii=False, indent=2)
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _load(path: Path) -> dict[str, Any]:

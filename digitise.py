@@ -1,0 +1,88 @@
+"""Makes a package of a folder of sheets: tables, crops, barcodes, scale, a report. Run `python digitise.py`.
+
+It reads the photographs in img/ and writes to digitised/. Open digitised/report.html by double click: it shows which
+sheets need a look, and why. An interrupted run goes on where it stopped.
+
+    python digitise.py
+    python digitise.py --input_dir=sheets --output_dir=results --recursive=true
+    python digitise.py --crops=false --collages=false --plants=false
+
+The exit status is 0 when all sheets pass, 3 when some need attention, and 1 when a file could not be read.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from deeplab import DeeplabV3
+from utils import config
+from utils.digitise.run import digitise_folder
+from utils.memory import keep_freed_memory
+from utils.utils import NAME_CLASSES
+
+# ---- What to read ----
+input_dir: str = "img"                 # folder with .jpg, .jpeg, .png, .tif or .tiff files
+output_dir: str = "digitised"          # gets the results; must not be input_dir: originals are never overwritten
+recursive: bool = False                # True: also read the subfolders of input_dir
+model_path: str = "model_data/deeplab_mobilenetv2.pth"  # checkpoint; it stores its classes, colours and input size
+min_confidence: float | None = None    # lower values find more objects, and more false ones; None: the checkpoint's
+# ---- What to write ----
+report: bool = True                    # report.html: the sheets that need a look, with pictures; opens by double click
+tables: bool = True                    # sheets.csv, objects.csv, barcodes.csv
+coco: bool = True                      # objects.json, in COCO's format
+audiovisual_core: bool = True          # media.csv, sap.csv, roi.csv: regions of interest as TDWG defines them
+labelme: bool = True                   # labelme/<sheet>.json to correct by hand, and the order to do it: to_correct.txt
+masks: bool = True                     # masks/<sheet>.png: each pixel's value is its class
+crops: bool = True                     # crops/<sheet>_<class>_<n>.jpg: each object, upright, at full resolution
+collages: bool = True                  # collages/<sheet>.jpg: labels and barcodes on one image, for OCR programs
+plants: bool = True                    # plants/<sheet>.jpg: the sheet with its objects painted over with paper colour
+copies: bool = False                   # by_barcode/<barcode>.<suffix>: a copy of each photograph under its barcode
+# ---- Barcodes ----
+barcodes: bool = True                  # read the barcodes
+symbologies: tuple[str, ...] = (       # kinds of barcodes to look for; more kinds take longer and may be misread
+    "Code 39", "Code 128", "QR Code", "Data Matrix")
+correct_by_barcode: bool = True        # where a barcode was read and the network saw none: correct mask and objects
+barcode_pattern: str = ""              # how file names hold the barcode, a regular expression with the group "barcode",
+                                       # such as r"(?P<barcode>[A-Z]+\d+)(_.*)?"; "": they are not compared
+# ---- Scale and colour ----
+scale: bool = True                     # measure pixels per centimetre on the ruler
+charts: bool = True                    # measure the colours of the colour chart
+# ---- What makes a sheet need attention ----
+required_classes: tuple[str, ...] = NAME_CLASSES[1:]  # each sheet must show at least one object of each
+whole_classes: tuple[str, ...] = NAME_CLASSES[1:]  # objects that the border of the photograph must not cut
+review_below: float = 0.8              # objects that the network is less sure of are named, 0 to 1
+max_clipped: float = 0.02              # share of a colour chart that may be pure white or black
+max_cast: float = 5.0                  # how far grey patches may be from neutral, in CIELAB units; 5 is ISO 19264-1 level C
+max_drift: float = 4.0                 # how far a chart may be from the batch's own colours (CIEDE2000); level A
+# ---- Your classes: names of what is read, measured and written out; only for a model with other names ----
+barcode_class: str = NAME_CLASSES[1]
+label_class: str = NAME_CLASSES[2]
+chart_class: str = NAME_CLASSES[3]
+scale_class: str = NAME_CLASSES[4]
+# ---- Report and tables ----
+report_sheets: int = 200               # most sheets in the report; it grows by about 0.1 MB each
+report_title: str = "Herbarium sheets"
+media_url: str = ""                    # address that the photographs are published under, for Audiovisual Core
+rights: str = ""                       # licence of the photographs, for Audiovisual Core
+# ---- How to work ----
+skip_done: bool = True                 # True: leave out sheets that an earlier run finished; if the file, a constant or
+                                       # the weights have changed, the sheet is done again
+num_workers: int = 2                   # sheets processed at a time; each needs about 30 bytes of memory per pixel
+device: str = "auto"                   # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
+engine: Literal["local", "ray"] = "local"  # ray: many computers at a time; needs requirements-extras.txt
+ray_address: str = ""                  # of a running Ray cluster; "": this computer alone
+# ---- nothing below this line needs editing ----
+
+
+def main(settings: config.Settings) -> int:
+    """The exit status: 1 when a file was bad, 3 when a sheet needs attention, else 0."""
+    s = settings
+    return digitise_folder(
+        s, partial(DeeplabV3, str(Path(s.model_path).resolve()), device=s.device, min_confidence=s.min_confidence))
+
+
+if __name__ == "__main__":
+    keep_freed_memory()
+    config.run(main)

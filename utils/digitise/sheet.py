@@ -1,0 +1,182 @@
+"""One sheet: what is found and measured on it, and the files that are written for it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from utils.config import Settings
+from utils.digitise.plan import Sheet, file_hash, is_done, sheet_key
+from utils.digitise.reading.barcodes import correct_mask, place_codes, read_codes
+from utils.digitise.reading.chart import measure_chart
+from utils.digitise.reading.photograph import measure_photograph
+from utils.digitise.reading.scale import measure_scale
+from utils.digitise.reading.upright import CLEAR, ObjectTurn, object_turn, sheet_turned
+from utils.digitise.record import Code, SheetObject, SheetRecord, to_json
+from utils.digitise.writing.collage import Entry, write_collage
+from utils.digitise.writing.labelme import write_sheet as write_labelme
+from utils.digitise.writing.plant import write_plant
+from utils.digitise.writing.preview import write_preview
+from utils.files.images import read_picture, to_uint8
+from utils.files.masks import write_mask
+from utils.files.metadata import Kept
+from utils.files.tables import write_text
+from utils.objects.regions import Region, find_regions
+from utils.predicting.crops import Cut, as_jpeg, cut_out, is_turned, number_objects, write_crops
+from utils.predicting.folder import Segmenter as Model
+from utils.utils import UserError
+
+CROPS, COLLAGES, MASKS, LABELME, PREVIEWS, PLANTS = "crops", "collages", "masks", "labelme", "previews", "plants"
+
+
+class Analysed(NamedTuple):
+    """What was found on a sheet."""
+
+    record: SheetRecord
+    mask: np.ndarray  # uint8 (H, W)
+    cuts: list[Cut]  # each object, upright
+
+
+def try_sheet(model: Model, sheet: Sheet, s: Settings, run: str) -> str | None:
+    """What is wrong with the sheet's file, in a sentence, or None when the sheet is done, now or by an earlier run.
+
+    Args:
+        model: finds the objects.
+        sheet: the file to read, and where its results go.
+        s: the constants of digitise.py.
+        run: see `run_key`.
+    """
+    try:
+        key = sheet_key(sheet, run)
+        if not (s.skip_done and is_done(sheet, key)):
+            digitise_sheet(model, sheet, s, key)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def digitise_sheet(model: Model, sheet: Sheet, s: Settings, key: str) -> SheetRecord:
+    """The record of a sheet, after writing its files; the record's own file is the last.
+
+    Args:
+        model, sheet, s: as in `try_sheet`.
+        key: see `sheet_key`.
+
+    Raises:
+        UserError: the sheet cannot be read, or a result cannot be written.
+    """
+    pixels, kept = read_picture(sheet.source)
+    pixels = to_uint8(pixels)
+    as_part = as_jpeg(kept)
+    found = analyse(model, pixels, as_part.options.get("icc_profile"), s)
+    record = dataclasses.replace(
+        write_files(sheet, found, pixels, as_part, model, s),
+        name=sheet.name.as_posix(), format=kept.format, sha256=file_hash(sheet.source), key=key)
+    write_text(sheet.record, to_json(record))
+    return record
+
+
+def analyse(model: Model, pixels: np.ndarray, profile: bytes | None, s: Settings) -> Analysed:
+    """What is on a sheet; its record does not say yet which file it was, and nothing is written.
+
+    Args:
+        model: finds the objects.
+        pixels: the photograph, uint8 (H, W, 3) RGB.
+        profile: the ICC profile of its file; None: there is none.
+        s: the constants of digitise.py.
+    """
+    names = model.name_classes
+    barcode, label, chart, scale = (
+        names.index(name) if name in names else None
+        for name in (s.barcode_class, s.label_class, s.chart_class, s.scale_class))
+    mask, probability = model.segment_with_probability(pixels)
+    regions = find_regions(mask, names, probability=probability)
+    codes = read_codes(pixels, regions, barcode, s.symbologies) if s.barcodes else []
+    if s.correct_by_barcode and barcode is not None:
+        corrected = correct_mask(mask, codes, regions, barcode, label)
+        if corrected is not mask:
+            mask, regions = corrected, find_regions(corrected, names, probability=probability)
+            codes = place_codes(codes, regions)
+    texts = {number for number, region in enumerate(regions) if region.index in (barcode, label)}
+    turns = {number: _which_way_is_up(pixels, regions[number], [code for code in codes if code.object == number])
+             for number in texts}
+    turned = sheet_turned([(turn.likely, turn.clear, regions[number].area) for number, turn in turns.items()])
+    quarters = [_quarter_turns(turns[number], turned) if number in texts else 0 for number in range(len(regions))]
+    photograph = measure_photograph(pixels, mask, probability, len(names), profile)
+    record = SheetRecord(
+        "", pixels.shape[:2], "", "",
+        objects=tuple(
+            SheetObject(region, tuple(i for i, code in enumerate(codes) if code.object == number), turn=turn)
+            for number, (region, turn) in enumerate(zip(regions, quarters))),
+        codes=tuple(codes),
+        scale=measure_scale(pixels, regions, scale, chart) if s.scale and scale is not None else None,
+        charts=tuple(measure_chart(pixels, region, number, profile) for number, region in enumerate(regions)
+                     if s.charts and region.index == chart),
+        photograph=dataclasses.replace(photograph, turned=turned),
+    )
+    return Analysed(record, mask, [cut_out(pixels, region, turn=turn) for region, turn in zip(regions, quarters)])
+
+
+def _which_way_is_up(pixels: np.ndarray, region: Region, codes: Sequence[Code]) -> ObjectTurn:
+    """Which way is up on a label or barcode.
+
+    pixels: the photograph; codes: those on the object.
+    """
+    angle = region.rectangle.angle if is_turned(region) else 0.0
+    return object_turn(cut_out(pixels, region).pixels, codes, angle)
+
+
+def _quarter_turns(turn: ObjectTurn, turned: int) -> int:
+    """The quarter turns clockwise to cut an object out with: its own if they are clear, else those of the sheet.
+
+    turned: degrees clockwise by which the sheet lies turned.
+    """
+    return turn.turn if turn.clear >= CLEAR or not turned else -turned // 90 % 4
+
+
+def write_files(
+    sheet: Sheet, found: Analysed, pixels: np.ndarray, kept: Kept, model: Model, s: Settings
+) -> SheetRecord:
+    """The sheet's record with the names of its files, after writing them.
+
+    Args:
+        sheet: where they go.
+        found: what was found.
+        pixels: the photograph, uint8 (H, W, 3) RGB.
+        kept: metadata of its file, for JPEGs.
+        model: has the names and colours of the classes.
+        s: the constants of digitise.py; they say which files are wanted.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    record, files, crops = found.record, [], [""] * len(found.cuts)
+
+    def relative(path: Path) -> str:
+        return path.relative_to(sheet.output_dir).as_posix()
+
+    def wanted(folder: str, suffix: str) -> Path:
+        files.append(sheet.path(folder, suffix))
+        return files[-1]
+
+    if s.crops:
+        files += write_crops(sheet.output_dir / CROPS, sheet.name, found.cuts, kept, model.name_classes)
+        crops = [relative(path) for path in files]
+    if s.collages:
+        entries = [Entry(*entry) for entry in zip(found.cuts, number_objects(found.cuts), crops)
+                   if entry[0].name in (s.barcode_class, s.label_class)]
+        files += write_collage(sheet.path(COLLAGES, ".jpg"), sheet.name, record.size, entries, kept)
+    if s.masks:
+        write_mask(wanted(MASKS, ".png"), found.mask, model.colors)
+    if s.labelme:
+        write_labelme(wanted(LABELME, ".json"), found.mask, record.objects, model.name_classes, sheet.source)
+    if s.report:
+        write_preview(wanted(PREVIEWS, ".jpg"), pixels)
+    if s.plants:
+        write_plant(wanted(PLANTS, ".jpg"), pixels, found.mask, kept, in_place=True)
+    objects = tuple(dataclasses.replace(item, crop=crop) for item, crop in zip(record.objects, crops))
+    return dataclasses.replace(record, objects=objects, files=tuple(map(relative, files)))
