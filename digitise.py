@@ -41,11 +41,11 @@ plants: bool = True                    # plants/<sheet>.jpg: the sheet with its 
 copies: bool = False                   # by_barcode/<barcode>.<suffix>: a copy of each photograph under its barcode
 # ---- Barcodes ----
 barcodes: bool = True                  # read the barcodes
-symbologies: tuple[str, ...] = (       # kinds of barcodes to look for; more kinds take longer and may be misread
-    "Code 39", "Code 128", "QR Code", "Data Matrix")
+symbologies: tuple[str, ...] = (       # kinds of barcodes to look for; others may be misread, such as film edges
+    "Code 39", "Code 128", "Codabar", "ITF", "EAN-13", "QR Code", "Data Matrix")
 correct_by_barcode: bool = True        # where a barcode was read and the network saw none: correct mask and objects
-barcode_pattern: str = ""              # how file names hold the barcode, a regular expression with the group "barcode",
-                                       # such as r"(?P<barcode>[A-Z]+\d+)(_.*)?"; "": they are not compared
+barcode_pattern: str = ""              # "": file names do not hold barcodes. Else how they do, as a regular expression:
+                                       # (?P<barcode>.+?)([_-]([A-Za-z]\d?|\d\d?))? fits K000123.jpg and K000123_a.jpg
 # ---- Scale and colour ----
 scale: bool = True                     # measure pixels per centimetre on the ruler
 charts: bool = True                    # measure the colours of the colour chart
@@ -54,16 +54,16 @@ required_classes: tuple[str, ...] = NAME_CLASSES[1:]  # each sheet must show at 
 whole_classes: tuple[str, ...] = NAME_CLASSES[1:]  # objects that the border of the photograph must not cut
 review_below: float = 0.8              # objects that the network is less sure of are named, 0 to 1
 max_clipped: float = 0.02              # share of a colour chart that may be pure white or black
-max_cast: float = 5.0                  # how far grey patches may be from neutral, in CIELAB units; 5 is ISO 19264-1 level C
-max_drift: float = 4.0                 # how far a chart may be from the batch's own colours (CIEDE2000); level A
-# ---- Your classes: names of what is read, measured and written out; only for a model with other names ----
-barcode_class: str = NAME_CLASSES[1]
-label_class: str = NAME_CLASSES[2]
-chart_class: str = NAME_CLASSES[3]
-scale_class: str = NAME_CLASSES[4]
+max_cast: float = 5.0                  # how far grey patches may be from neutral, in CIELAB units (ISO 19264-1: 5)
+max_drift: float = 4.0                 # how far a chart may be from the batch's own colours, CIEDE2000 (ISO 19264-1: 4)
+# ---- Classes: what they are called in your model ----
+barcode_class: str = NAME_CLASSES[1]   # objects that are read
+label_class: str = NAME_CLASSES[2]     # objects that go into the collage, with the barcodes
+chart_class: str = NAME_CLASSES[3]     # objects whose colours are measured
+scale_class: str = NAME_CLASSES[4]     # objects that the pixels per centimetre are measured on
 # ---- Report and tables ----
 report_sheets: int = 200               # most sheets in the report; it grows by about 0.1 MB each
-report_title: str = "Herbarium sheets"
+report_title: str = "Herbarium sheets"  # the heading of the report
 media_url: str = ""                    # address that the photographs are published under, for Audiovisual Core
 rights: str = ""                       # licence of the photographs, for Audiovisual Core
 # ---- How to work ----

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from helpers import ROOT
+from utils import config
 from utils.digitise.record import ChartColours, Code, Photograph, Problem, Scale, SheetObject, SheetRecord
 from utils.objects.outline import Rectangle
 from utils.objects.regions import Region
@@ -53,6 +55,11 @@ def photograph(**changes: float) -> Photograph:
     return Photograph(**{
         "sharpness": 0.7, "dark": 0.0, "light": 0.0, "brightness": 90.0, "entropy": 0.02, "paper": 0.6, "objects": 0.1,
         **changes})
+
+
+def limits(**changes: object) -> config.Settings:
+    """The constants of digitise.py, which say what is still right."""
+    return config.read(ROOT / "digitise.py", **changes)
 
 
 def kinds(problems: Sequence[Problem]) -> list[str]:

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from records import CODE, chart, item, kinds, record, ruler
+from records import CODE, chart, item, kinds, limits, record, ruler
 from utils.digitise.batch import check_batch, with_problems
-from utils.digitise.checks import Limits
 from utils.digitise.outliers import distances_to_others, outliers, robust_scores
 from utils.digitise.record import SheetRecord
 
-LIMITS = Limits()
+LIMITS = limits()
 
 
 def batch(count: int, **changes: object) -> list[SheetRecord]:
@@ -143,7 +142,7 @@ def test_a_drifted_chart_is_named() -> None:
     findings = check_batch(records, LIMITS)
     assert kinds(findings.problems["K0001.jpg"]) == ["drift"] and list(findings.problems) == ["K0001.jpg"]
     assert findings.drift["K0000.jpg"] == pytest.approx(0, abs=1e-4) and 15 < findings.drift["K0001.jpg"] < 25
-    assert not check_batch(records, Limits(max_drift=30)).problems
+    assert not check_batch(records, limits(max_drift=30)).problems
     assert not check_batch(batch(6), LIMITS).drift
 
 

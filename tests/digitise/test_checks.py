@@ -6,19 +6,19 @@ import dataclasses
 
 import pytest
 
-from records import CODE, chart, item, kinds, photograph, record, ruler
-from utils.digitise import checks
-from utils.digitise.checks import KINDS, MINOR, Limits, check_sheet, exit_status, place, quoted, severity
+from records import CODE, chart, item, kinds, limits, photograph, record, ruler
+from utils.config import Settings
+from utils.digitise.checks import KINDS, MINOR, check_sheet, exit_status, place, quoted, severity
 from utils.digitise.record import Problem, SheetRecord
 
-LIMITS = Limits()
+LIMITS = limits()
 
 
 def changed(**changes: object) -> SheetRecord:
     return dataclasses.replace(record(), **changes)
 
 
-def texts(sheet: SheetRecord, limits: Limits = LIMITS) -> list[str]:
+def texts(sheet: SheetRecord, limits: Settings = LIMITS) -> list[str]:
     return [problem.text for problem in check_sheet(sheet, limits)]
 
 
@@ -36,7 +36,7 @@ def test_a_good_sheet_has_no_problems() -> None:
 def test_missing_classes(name: str, text: str) -> None:
     found = check_sheet(changed(objects=without(name)), LIMITS)
     assert found == (Problem(f"no_{name.lower().replace(' ', '_')}", text),) and found[0].kind in KINDS
-    assert not check_sheet(changed(objects=without(name)), Limits(required_classes=("Barcode",)))
+    assert not check_sheet(changed(objects=without(name)), limits(required_classes=("Barcode",)))
 
 
 def test_a_barcode_that_was_read_is_not_missing() -> None:
@@ -48,38 +48,31 @@ def test_a_barcode_that_was_not_read() -> None:
     assert texts(changed(codes=())) == ["The barcode could not be read."]
     two = (*record().objects, item("Barcode", (60, 100, 20, 12)))
     assert not texts(changed(objects=two)), "one of two was read"
-    assert not texts(changed(codes=()), Limits(barcodes=False)), "nobody tried"
+    assert not texts(changed(codes=()), limits(barcodes=False)), "nobody tried"
     assert texts(changed(objects=two, codes=())) == ["None of the 2 barcodes could be read."]
 
 
-@pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names fit a pattern that they begin with, and the barcode that they are; test_barcodes.py has the real rules."""
-    monkeypatch.setattr(checks, "text_of_name", lambda stem, pattern: {} if stem.startswith(pattern) else None)
-    monkeypatch.setattr(checks, "matches_name", lambda text, stem, pattern: text == stem)
-
-
-def test_barcodes_and_file_names(names: None) -> None:
-    limits = Limits(barcode_pattern="K")
-    assert not texts(record("sub.folder/K0001.jpg"), limits)
+def test_barcodes_and_file_names() -> None:
+    compared = limits(barcode_pattern="(?P<barcode>K.*)")
+    assert not texts(record("sub.folder/K0001.jpg"), compared)
     other = dataclasses.replace(CODE, text="K0002")
-    assert texts(changed(codes=(other,)), limits) == ["The barcode says K0002, the file name K0001."]
-    assert kinds(check_sheet(changed(codes=(other,)), limits)) == ["barcode_mismatch"]
+    assert texts(changed(codes=(other,)), compared) == ["The barcode says K0002, the file name K0001."]
+    assert kinds(check_sheet(changed(codes=(other,)), compared)) == ["barcode_mismatch"]
     assert not texts(changed(codes=(other,))), "not asked for"
-    assert not texts(changed(codes=(other, CODE)), limits), "one of two is right"
-    assert not texts(record("K0001.jpg"), limits)
-    assert texts(changed(codes=(other, other)), limits) == ["The barcode says K0002, the file name K0001."]
+    assert not texts(changed(codes=(other, CODE)), compared), "one of two is right"
+    assert not texts(record("K0001.jpg"), compared)
+    assert texts(changed(codes=(other, other)), compared) == ["The barcode says K0002, the file name K0001."]
     third = dataclasses.replace(CODE, text="K0003")
-    assert texts(changed(codes=(other, third)), limits) == [
+    assert texts(changed(codes=(other, third)), compared) == [
         "None of the 2 barcodes fits the file name K0001; the first says K0002."]
-    assert texts(record("P0001.jpg"), limits) == ["The file name P0001 does not fit barcode_pattern."]
-    assert texts(changed(codes=()), limits) == ["The barcode could not be read."]
+    assert texts(record("P0001.jpg"), compared) == ["The file name P0001 does not fit barcode_pattern."]
+    assert texts(changed(codes=()), compared) == ["The barcode could not be read."]
 
 
 def test_objects_at_the_border() -> None:
     assert texts(record(Label=(60, 240, 40, 60))) == ["The label is cut off by the border of the photograph."]
     assert not texts(record(Label=(59, 239, 40, 60))), "a pixel away"
-    assert not texts(record(Label=(60, 240, 40, 60)), Limits(whole_classes=("Barcode",)))
+    assert not texts(record(Label=(60, 240, 40, 60)), limits(whole_classes=("Barcode",)))
     two = (*record().objects, item("Label", (0, 100, 20, 12)))
     assert texts(changed(objects=two)) == ["The label at the left is cut off by the border of the photograph."]
     three = (*two, item("Label", (0, 130, 20, 12)))
@@ -109,7 +102,7 @@ def test_unsure_objects() -> None:
     assert texts(changed(objects=(*label, low))) == ["The network is only 62% sure of the label."]
     two = (*label, low, item("Label", (20, 110, 60, 60), confidence=0.7))
     assert texts(changed(objects=two)) == ["The network is only 62% to 70% sure of 2 labels."]
-    assert texts(changed(objects=two), Limits(review_below=0.65)) == [
+    assert texts(changed(objects=two), limits(review_below=0.65)) == [
         "The network is only 62% sure of the label at the bottom."]
 
 
@@ -167,10 +160,10 @@ def test_places(x: float, y: float, words: str) -> None:
     assert place(x, y) == words
 
 
-def test_a_text_from_outside_stays_one_line(names: None) -> None:
+def test_a_text_from_outside_stays_one_line() -> None:
     assert quoted("a\nb\x1b[31m") == r"a\nb\x1b[31m"
     assert quoted("x" * 200) == "x" * 57 + "..."
     hostile = dataclasses.replace(CODE, text="=1+1\n" * 50)
     for sheet in (changed(codes=(hostile,)), changed(codes=(hostile,), name="-\n" * 100 + ".jpg")):
-        (text,) = texts(sheet, Limits(barcode_pattern="K"))
+        (text,) = texts(sheet, limits(barcode_pattern="(?P<barcode>K.*)"))
         assert "\n" not in text and len(text) < 150

@@ -32,7 +32,8 @@ def test_tables_of_classes_and_objects(folder):
         "left": "5", "top": "2", "width": "20", "height": "10", "angle": "0.0",
         "rectangle_x": "15.0", "rectangle_y": "7.0", "rectangle_width": "20.0", "rectangle_height": "10.0",
         "area": "200", "touches_border": "no", "centroid_x": "15.0", "centroid_y": "7.0",
-        "sheet_width": "30", "sheet_height": "40", "text": "", "symbology": "", "width_cm": "", "height_cm": "", "area_cm2": "", "crop": "",
+        "sheet_width": "30", "sheet_height": "40",
+        "text": "", "symbology": "", "width_cm": "", "height_cm": "", "area_cm2": "", "crop": "",
     }
     label = cells(label)
     assert (label["object"], label["class"], label["confidence"]) == ("2", "Label", "0.8")

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.digitise.checks import SIDES, Limits, check_sheet, mention, problem, quoted, sides
+from utils.config import Settings
+from utils.digitise.checks import SIDES, check_sheet, mention, problem, quoted, sides
 from utils.digitise.outliers import distances_to_others, outliers
 from utils.digitise.reading.chart import drift
 from utils.digitise.record import Problem, SheetRecord
@@ -68,7 +69,7 @@ class _Group(NamedTuple):
         return max(least, int(share * count))
 
 
-def check_batch(records: Iterable[SheetRecord], limits: Limits) -> Findings:
+def check_batch(records: Iterable[SheetRecord], limits: Settings) -> Findings:
     """What the batch shows. records: all of them, each once; none is kept."""
     columns = _gather(records)
     colours = _drift(columns)
@@ -86,7 +87,7 @@ def check_batch(records: Iterable[SheetRecord], limits: Limits) -> Findings:
     )
 
 
-def with_problems(record: SheetRecord, findings: Findings, limits: Limits) -> SheetRecord:
+def with_problems(record: SheetRecord, findings: Findings, limits: Settings) -> SheetRecord:
     """The record with all its problems: its own and those that the batch shows."""
     own = check_sheet(record, limits, findings.usual.get(institution(record.name), frozenset()))
     return dataclasses.replace(record, problems=own + findings.problems.get(record.name, ()))
@@ -158,7 +159,7 @@ def _drift(columns: _Columns) -> dict[str, float]:
     return result
 
 
-def _drifted(columns: _Columns, found: Mapping[str, float], limits: Limits) -> Found:
+def _drifted(columns: _Columns, found: Mapping[str, float], limits: Settings) -> Found:
     """Sheets whose colours differ from the batch's own."""
     for sheet, name in enumerate(columns.names):
         if found.get(name, 0) > limits.max_drift:
@@ -203,7 +204,7 @@ def _note(group: _Group, usual: Iterable[tuple[str, str]]) -> str:
             f"not called cut off there: {listed}.")
 
 
-def _unusual(columns: _Columns, group: _Group, limits: Limits) -> Found:
+def _unusual(columns: _Columns, group: _Group, limits: Settings) -> Found:
     """Sheets that differ from the others of their group, if it has enough."""
     if len(group.sheets) < MIN_SHEETS:
         return
@@ -228,7 +229,7 @@ def _unusual_photographs(columns: _Columns, group: _Group) -> Found:
                     "unusual_photograph", text.format(values[i] / unit, np.median(values) / unit))
 
 
-def _unusual_counts(group: _Group, counts: np.ndarray, name: str, limits: Limits) -> Found:
+def _unusual_counts(group: _Group, counts: np.ndarray, name: str, limits: Settings) -> Found:
     """Sheets with unusually many or few objects of a class. `check_sheet` names those without a required one.
 
     counts: int (sheets of the group,).

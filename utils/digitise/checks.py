@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import PurePosixPath
 
-from utils.digitise.reading.barcodes import matches_name, text_of_name
+from utils.config import Settings
+from utils.digitise.barcodes.names import matches_name, text_of_name
 from utils.digitise.reading.photograph import badly_exposed, blurred, not_a_sheet
 from utils.digitise.record import ChartColours, Problem, SheetObject, SheetRecord
 from utils.objects.regions import Region
@@ -50,23 +50,8 @@ MINOR = {  # kinds that rarely need a new photograph
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """What is still right: constants of digitise.py."""
-
-    required_classes: tuple[str, ...] = NAME_CLASSES[1:]  # each sheet must show at least one object of each
-    whole_classes: tuple[str, ...] = NAME_CLASSES[1:]  # objects that the border of the photograph must not cut
-    review_below: float = 0.8               # objects of a lower confidence are named, 0 to 1
-    barcodes: bool = True                   # whether barcodes were looked for
-    barcode_class: str = NAME_CLASSES[1]    # the class of their objects
-    barcode_pattern: str = ""               # see `matches_name`; "": barcodes and file names are not compared
-    max_clipped: float = 0.02               # share of a color chart; the white one of 24 patches has 0.025
-    max_cast: float = 5.0                   # CIELAB a*, b* distance of the grey patches from neutral; ISO 19264-1 C
-    max_drift: float = 4.0                  # CIEDE2000 of a color chart from the batch; mean of ISO 19264-1 level A
-
-
 def check_sheet(
-    record: SheetRecord, limits: Limits, usual: Collection[tuple[str, str]] = ()
+    record: SheetRecord, limits: Settings, usual: Collection[tuple[str, str]] = ()
 ) -> tuple[Problem, ...]:
     """What is wrong with the sheet, apart from what only the batch shows.
 
@@ -141,7 +126,7 @@ def _photograph(record: SheetRecord) -> Iterator[Problem]:
         yield Problem("turned", f"The sheet is turned by {photograph.turned} degrees clockwise.")
 
 
-def _missing(record: SheetRecord, limits: Limits) -> Iterator[Problem]:
+def _missing(record: SheetRecord, limits: Settings) -> Iterator[Problem]:
     """Classes without an object. A barcode that was read is there, even if the network did not see it."""
     there = {item.region.name for item in record.objects} | ({limits.barcode_class} if record.codes else set())
     for name in limits.required_classes:
@@ -149,7 +134,7 @@ def _missing(record: SheetRecord, limits: Limits) -> Iterator[Problem]:
             yield Problem(missing_kind(name), f"No {name.lower()} was found.")
 
 
-def _cut(record: SheetRecord, limits: Limits, usual: Collection[tuple[str, str]]) -> Iterator[Problem]:
+def _cut(record: SheetRecord, limits: Settings, usual: Collection[tuple[str, str]]) -> Iterator[Problem]:
     """Objects at the border of the photograph.
 
     Many photographs end at the edge of the sheet, with labels and rulers along it. So an object is taken to be whole
@@ -164,7 +149,7 @@ def _cut(record: SheetRecord, limits: Limits, usual: Collection[tuple[str, str]]
                 yield problem("cut", f"{_mention(record, cut)} {verb} cut off by the border of the photograph.")
 
 
-def _barcodes(record: SheetRecord, limits: Limits) -> Iterator[Problem]:
+def _barcodes(record: SheetRecord, limits: Settings) -> Iterator[Problem]:
     """Barcodes that were not read or do not fit the file name."""
     count = len(_by_class(record).get(limits.barcode_class, ()))
     if limits.barcodes and count and not record.codes:
@@ -181,7 +166,7 @@ def _barcodes(record: SheetRecord, limits: Limits) -> Iterator[Problem]:
             f"None of the {len(texts)} barcodes fits the file name {quoted(stem)}; the first says {quoted(texts[0])}."))
 
 
-def _unsure(record: SheetRecord, limits: Limits) -> Iterator[Problem]:
+def _unsure(record: SheetRecord, limits: Settings) -> Iterator[Problem]:
     """Objects that the network is not sure of."""
     for found in _by_class(record).values():
         unsure = [item.region for _, item in found if item.region.confidence < limits.review_below]
@@ -191,7 +176,7 @@ def _unsure(record: SheetRecord, limits: Limits) -> Iterator[Problem]:
             yield Problem("unsure", f"The network is only {share} sure of {_mention(record, unsure)}.")
 
 
-def _charts(record: SheetRecord, limits: Limits) -> Iterator[Problem]:
+def _charts(record: SheetRecord, limits: Settings) -> Iterator[Problem]:
     """Charts that are clipped or have a cast."""
     for chart in record.charts:
         name = _mention(record, [record.objects[chart.object].region])

@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from utils.config import Settings
 from utils.digitise.batch import Findings, check_batch, with_problems
-from utils.digitise.checks import KINDS, Limits, severity
+from utils.digitise.checks import KINDS, severity
 from utils.digitise.copies import Copies
 from utils.digitise.plan import Sheet, read_record
-from utils.digitise.reading.barcodes import matches_name
+from utils.digitise.barcodes.names import matches_name
 from utils.digitise.record import Code, SheetRecord
 from utils.digitise.report.page import ReportSheet, Totals, write_report
 from utils.digitise.sheet import PREVIEWS
@@ -38,14 +38,13 @@ def write_package(
     Raises:
         UserError: a file cannot be written.
     """
-    output_dir, limits = Path(s.output_dir), Limits(**{name: getattr(s, name) for name in Limits.__dataclass_fields__})
-    findings = check_batch(_records(sheets), limits)
+    output_dir, findings = Path(s.output_dir), check_batch(_records(sheets), s)
     totals = Totals(name_classes)
     worst: list[tuple[int, int]] = []  # severity and minus the number of each sheet for the report, as a heap
     copies = Copies(output_dir / BY_BARCODE) if s.copies else None
     with open_tables(output_dir, wanted_tables(s), table_options(s, name_classes, findings)) as write:
         for number, record in enumerate(_records(sheets)):
-            record = with_problems(record, findings, limits)
+            record = with_problems(record, findings, s)
             write(record)
             totals.add(record)
             entry = severity(record.problems), -number
@@ -60,7 +59,7 @@ def write_package(
         shown = [sheets[-number] for _, number in sorted(worst, reverse=True)]
         write_report(
             output_dir / REPORT,
-            (ReportSheet(with_problems(record, findings, limits), sheet.path(PREVIEWS, ".jpg"), sheet.source)
+            (ReportSheet(with_problems(record, findings, s), sheet.path(PREVIEWS, ".jpg"), sheet.source)
              for sheet, record in zip(shown, _records(shown))),
             totals, title=s.report_title, folder=s.input_dir, name_classes=name_classes, colors=colors, kinds=KINDS,
             severity=severity, table="sheets.csv" if s.tables else "", notes=findings.notes,

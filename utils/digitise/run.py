@@ -13,7 +13,7 @@ from utils.digitise.checks import exit_status
 from utils.digitise.cluster import on_ray
 from utils.digitise.package import REPORT, UNREADABLE, write_package
 from utils.digitise.plan import Sheet, forgotten, plan_sheets, run_key
-from utils.digitise.reading.barcodes import text_of_name
+from utils.digitise.barcodes.names import text_of_name
 from utils.digitise.sheet import CROPS, Model, try_sheet
 from utils.files.jobs import in_threads, warn
 from utils.network.checkpoint import load_checkpoint

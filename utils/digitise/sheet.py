@@ -11,7 +11,8 @@ import numpy as np
 
 from utils.config import Settings
 from utils.digitise.plan import Sheet, file_hash, is_done, sheet_key
-from utils.digitise.reading.barcodes import correct_mask, place_codes, read_codes
+from utils.digitise.barcodes.mask import correct_mask
+from utils.digitise.barcodes.reading import place_codes, read_codes
 from utils.digitise.reading.chart import measure_chart
 from utils.digitise.reading.photograph import measure_photograph
 from utils.digitise.reading.scale import measure_scale

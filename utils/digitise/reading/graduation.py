@@ -21,6 +21,7 @@ FAINTEST = 2.5  # grey levels by which a mark stands out; lower values find pale
 SHORTEST = 3.2  # pixels from mark to mark; anything closer is a row of pixels
 MARKS = 4  # in the smallest comb
 RUNS = 4  # longest rows of equal gaps that are followed in a band
+NEAR = (0.15, 0.5, 0.03)  # a mark belongs to a comb within this share of a step, and these pixels plus share of a step
 HOLE = 3  # steps; a longer stretch without a mark ends a comb
 DIVIDED = 9  # marks of a comb that may be the divisions of one centimetre
 WEIGHT = 1.0  # of the weakest comb
@@ -68,15 +69,17 @@ class Curve(NamedTuple):
 
 
 def find_combs(strip: np.ndarray) -> list[Comb]:
-    """The combs in a grey strip, uint8 (H, W), whose ticks stand across its width W; one is often in many bands."""
-    combs = []
+    """The combs along the width of a grey strip, uint8 (H, W); one that is tall is found in many bands."""
+    combs: list[Comb] = []
+    if min(strip.shape) < BAND:
+        return combs
     for lines, profiles in _profiles(strip):
         for band, profile in enumerate(profiles):
             x, strength = _marks(profile)
             if len(x) < MARKS:
                 continue
-            strongest = np.partition(strength, -max(3, len(x) // 10))[-max(3, len(x) // 10)]
-            taken = 0
+            place = -max(3, len(x) // 10)  # of the strongest tenth, so that one spot does not hide the ticks
+            strongest, taken = np.partition(strength, place)[place], 0
             for level in LEVELS:
                 chosen = x[strength > level * strongest]
                 if MARKS <= len(chosen) != taken:
@@ -97,7 +100,7 @@ def _profiles(strip: np.ndarray) -> Iterator[tuple[bool, np.ndarray]]:
     line = fine - cv2.GaussianBlur(mean, (0, 1), sigmaX=3.0, sigmaY=1e-3)
     yield True, line
     yield True, -line
-    yield False, np.abs(np.gradient(fine, axis=1) * 2) if fine.shape[1] > 2 else fine * 0
+    yield False, np.abs(2 * np.gradient(fine, axis=1))
 
 
 def _marks(profile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -156,7 +159,7 @@ def _grown(x: np.ndarray, first: int, last: int) -> Comb | None:
         right = np.clip(np.searchsorted(x, expected), 1, len(x) - 1)
         nearest = np.where(x[right] - expected < expected - x[right - 1], right, right - 1)
         step = (expected[-1] - expected[0]) / (len(grid) - 1)
-        near = np.flatnonzero(np.abs(x[nearest] - expected) < min(0.15 * step, 0.5 + 0.03 * step))
+        near = np.flatnonzero(np.abs(x[nearest] - expected) < min(NEAR[0] * step, NEAR[1] + NEAR[2] * step))
         ends = np.flatnonzero(np.diff(near) > HOLE)
         if len(ends):
             near = max(np.split(near, ends + 1), key=len)

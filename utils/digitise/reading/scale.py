@@ -17,8 +17,8 @@ SQUARE = 1.5  # a region that is less long than so many times its width may have
 UNEVEN = 0.001  # standard deviation, as a share, of the length of a printed ruler
 MISPLACED = 0.007  # cm, standard deviation of the distance of two printed marks
 WORST = 5.0  # percent; a scale that is less certain is left out
-MOIRE = 4.0  # pixels; where millimetres are below BLURRED pixels, closer marks may be their moire
-BLURRED = 1.8
+BLURRED = 1.8  # pixels; where a usual sheet's millimetres are smaller, they show as a moire pattern
+MOIRE = 4.0  # pixels; the steps of such patterns are smaller
 LONG = 0.8  # combs at least so long, as a share of the best one, are averaged with it
 
 Mark = tuple[Strip, Comb]
@@ -29,8 +29,11 @@ def measure_scale(
 ) -> Scale | None:
     """The resolution of a photograph; None where the graduation does not show it clearly.
 
-    All rulers together have to show one resolution. Only where they do not, the edges of the colour charts are searched,
-    too. Because the patches of a chart are evenly spaced themselves, two different units must then be seen.
+    All rulers together have to show one resolution. Only where they do not, the edges of the colour charts are searched
+    as well. Because the patches of a chart are evenly spaced themselves, two different units must then be seen.
+
+    The length of the photograph breaks ties: most show 38 to 50 cm. Where only a part of a sheet is in the picture, or
+    far more than a sheet, expect no answer more often, and a wrong one sometimes.
 
     Args:
         pixels: the photograph, uint8 (H, W, 3).
@@ -66,9 +69,8 @@ def _marks(strips: Iterable[Strip]) -> list[Mark]:
 
 def _decided(marks: Sequence[Mark], side: float, units: int) -> Candidate | None:
     """The resolution that all combs show together; see `decide`."""
-    numbers = {id(strip): number for number, strip in enumerate({id(strip): strip for strip, _ in marks}.values())}
     least = MOIRE if side / USUAL_SIDE / 10 < BLURRED else 0.0
-    rows = [Row(comb.step * strip.size, comb.weight, (numbers[id(strip)], comb.band)) for strip, comb in marks
+    rows = [Row(comb.step * strip.size, comb.weight, (id(strip), comb.band)) for strip, comb in marks
             if comb.step * strip.size > least]
     return decide(rows, side, units) if rows else None
 
@@ -99,5 +101,8 @@ def _measured(marks: Sequence[Mark], candidate: Candidate) -> Scale | None:
 
 
 def _deviation(comb: Comb, unit: float) -> float:
-    """The standard deviation, as a share, of the resolution that a comb shows. unit: its step in cm."""
+    """The standard deviation, as a share, of the resolution that a comb shows. unit: its step in cm.
+
+    Along a ruler in perspective, the resolution runs evenly over a range of `bend`: the deviation is 1 / sqrt(12) of it.
+    """
     return math.hypot(comb.error, comb.bend / math.sqrt(12), UNEVEN, MISPLACED / (comb.steps * unit))

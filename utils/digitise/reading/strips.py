@@ -18,7 +18,7 @@ USUAL_CM = 50.0  # pixels of a strip that a centimetre has, when the photograph 
 USUAL_SIDE = 44.0  # cm, the longer side of most photographs of herbarium sheets
 LARGEST = 2.0  # enlargement; more adds nothing
 STRONG = 40.0  # gradient, of the Sobel filter, from which an edge counts for the tilt
-EDGE = (1.3, 0.3)  # cm of a usual photograph: how far a ruler may lie inside and outside the outline of a colour chart
+EDGE = (1.6, 0.3)  # cm of a usual photograph: how far a ruler may lie inside and outside the outline of a colour chart
 TILT = 4.0  # degrees by which a ruler may be turned against the rectangle around its mask
 
 
@@ -58,11 +58,11 @@ def straight_strip(photograph: np.ndarray, rectangle: Rectangle, index: int, upr
 
 def side_strips(photograph: np.ndarray, rectangle: Rectangle, index: int) -> list[Strip]:
     """The four strips along the sides of a colour chart, where its own ruler may be; see `straight_strip`."""
-    inside, outside = (share * max(photograph.shape[:2]) / USUAL_SIDE for share in EDGE)
+    usual, outside = (share * max(photograph.shape[:2]) / USUAL_SIDE for share in EDGE)
     strips = []
     for upright in (False, True):
         length, depth = (rectangle.height, rectangle.width)[::1 if upright else -1]
-        inside = min(inside, depth / 2)
+        inside = min(usual, depth / 2)
         offset = (depth + outside - inside) / 2
         for sign in (-1, 1):
             turn = math.radians(rectangle.angle)

@@ -7,9 +7,6 @@ import unicodedata
 
 from utils.utils import UserError
 
-BARCODE_PATTERN = r"(?P<barcode>.+?)(?:[_-](?P<suffix>[A-Za-z]\d?|\d\d?))?"  # K000123, K000123_a, E00112233-2
-
-
 def text_of_name(stem: str, pattern: str) -> dict[str, str] | None:
     """The named groups of `pattern` in a file name, without those that are absent; None: the pattern does not fit.
 

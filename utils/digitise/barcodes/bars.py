@@ -5,8 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+SHORTEST = 8    # pixels; nothing shorter is a code
 TALLEST = 0.75  # how far bars can reach up or down from the lines that were read, share of the code's length
 FADED = 0.5     # share of the contrast of those lines below which the bars have ended
+KNOWN = 3       # lines on either side of the middle one that show what the bars are; more would blur slanted bars
 MOST = 600      # samples along a code, so that large ones take no longer
 
 
@@ -22,7 +24,7 @@ def whole_bars(grey: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """
     left, right = corners[[0, 3]].mean(axis=0), corners[[1, 2]].mean(axis=0)
     length = float(np.linalg.norm(right - left))
-    if length < 2:
+    if length < SHORTEST:
         return corners
     along = (right - left) / length
     down = np.array([-along[1], along[0]])
@@ -30,10 +32,10 @@ def whole_bars(grey: np.ndarray, corners: np.ndarray) -> np.ndarray:
     step = max(length / MOST, 0.5)
     samples, reach = round(length / step), round(TALLEST * length / step)
     room = reach // 4  # for slanted bars: 14 degrees
-    u, v = np.arange(-room, samples + room) + 0.5, np.arange(-reach, reach + 1.0)
-    points = left + step * (u[:, None] * along + v[:, None, None] * down)
-    lines = sample(grey, points)
-    known = int(0.4 * height / step)
+    start, width, tall = -room * step * along, (samples + 2 * room) * step * along, (reach + 0.5) * step * down
+    strip = left + start + np.array([-tall, width - tall, width + tall, tall])
+    lines = straight(grey, strip, (samples + 2 * room, 2 * reach + 1))[0].astype(np.float32)
+    known = min(int(0.4 * height / step), KNOWN)
     bars = lines[reach - known:reach + known + 1, room:-room].mean(axis=0)
     bars -= bars.mean()
     up, below = _follow(lines[reach::-1], bars, room), _follow(lines[reach:], bars, room)
@@ -47,13 +49,29 @@ def whole_bars(grey: np.ndarray, corners: np.ndarray) -> np.ndarray:
     return np.array([top - half, top + half, bottom + half, bottom - half])
 
 
-def sample(grey: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The brightness at points, float (h, w, 2) of x and y, as float32 (h, w)."""
-    left, top = np.maximum(np.floor(points.min((0, 1))).astype(int) - 2, 0)
-    right, bottom = np.maximum(np.ceil(points.max((0, 1))).astype(int) + 2, 1)
-    part = grey[top:bottom, left:right]  # OpenCV's remap takes no more than 32,767 pixels a side
-    places = (points - (left, top) - 0.5).astype(np.float32)
-    return cv2.remap(part, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+def straight(
+    grey: np.ndarray, corners: np.ndarray, size: tuple[int, int], how: int = cv2.INTER_LINEAR
+) -> tuple[np.ndarray, np.ndarray]:
+    """A part of the sheet as an upright picture, uint8 (h, w), and the matrix that takes points back, float64 (2, 3).
+
+    Args:
+        grey: the sheet, uint8 (H, W).
+        corners: of the part, a rectangle that may be turned, float64 (4, 2) of x and y; the first becomes the upper
+            left one, the second the upper right one.
+        size: width and height of the picture.
+        how: OpenCV's interpolation.
+    """
+    turn = (corners[[1, 3]] - corners[0]).T / size
+    left, top = np.maximum(np.floor(corners.min(0)).astype(int) - 8, 0)
+    right, bottom = np.maximum(np.ceil(corners.max(0)).astype(int) + 8, (left + 1, top + 1))
+    part = grey[top:bottom, left:right]  # OpenCV turns pictures of at most 32,767 pixels a side
+    shrink = round(float(np.linalg.norm(turn[:, 0])))
+    if shrink > 1:
+        part = cv2.blur(part, (shrink, shrink))
+    offset = corners[0] - (left, top) + turn @ (0.5, 0.5) - 0.5  # OpenCV counts from the centre of the first pixel
+    picture = cv2.warpAffine(part, np.column_stack([turn, offset]), size, flags=how | cv2.WARP_INVERSE_MAP,
+                             borderMode=cv2.BORDER_REPLICATE)
+    return picture, np.column_stack([turn, corners[0]])
 
 
 def _follow(lines: np.ndarray, bars: np.ndarray, room: int) -> list[int]:

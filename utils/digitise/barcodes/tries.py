@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import zxingcpp
 
-from utils.digitise.reading.barcode_bars import whole_bars
-from utils.digitise.reading.barcode_check import is_drawn_so
+from utils.digitise.barcodes.bars import straight, whole_bars
+from utils.digitise.barcodes.check import is_drawn_so
 from utils.objects.outline import Rectangle
 from utils.utils import UserError
 
@@ -26,22 +26,22 @@ FORMATS: dict[str, zxingcpp.BarcodeFormat] = {  # the symbologies that can be as
     "Aztec": zxingcpp.BarcodeFormat.Aztec,
     "PDF417": zxingcpp.BarcodeFormat.PDF417,
 }
-MATRIX: tuple[str, ...] = ("QR Code", "Data Matrix", "Aztec", "PDF417")  # their error correction lets no mistake pass
+MATRIX: tuple[str, ...] = ("QR Code", "Data Matrix", "Aztec", "PDF417")  # squares; they correct mistakes
 SIZE = 300     # pixels; larger codes are taken for enlarged pictures of codes of this size
 MARGIN = 0.1   # around an object, share of its shorter side
-FAINT = 90     # contrast between dark and light below which it is stretched
-MOST_PIXELS = 6000  # longer side of a whole sheet that is searched
+FAINT = 90     # difference between dark and light, of 255, below which contrast is stretched; others lose by it
+MOST_PIXELS = 6000  # of the longer side of a whole sheet when it is searched
 
 
 class Try(NamedTuple):
     """A way to prepare the picture of a code."""
 
-    enlarge: float
+    enlarge: float        # 1: as it is on the sheet
     sharpen: float = 0.0  # how much of the difference from the blurred picture is added
     blur: float = 0.0     # of that picture: standard deviation in pixels before enlarging
 
 
-# From cheap to dear. Chosen on 135 sheets so that few tries read all codes that any of 105 such tries could read.
+# From cheap to dear. Chosen on 135 sheets: they read all codes that any of 105 such tries reads.
 TRIES: tuple[Try, ...] = (
     Try(1), Try(2), Try(2, 2, 0.5), Try(3), Try(4, 2, 0.8), Try(5, 1, 0.5), Try(6, 2, 0.5),
 )
@@ -79,18 +79,20 @@ def object_views(grey: np.ndarray, rectangle: Rectangle) -> Iterator[View]:
     """
     longer, shorter = sorted((rectangle.width, rectangle.height), reverse=True)
     around = 2 * (MARGIN * shorter + 4)
-    done, stretch = set(), None
+    done: set[tuple[tuple[int, int], float]] = set()
+    stretch = None
     for way in TRIES:
         scale = way.enlarge * min(1.0, SIZE / longer) if way.enlarge > 1 else 1.0
         size = (round((rectangle.width + around) * scale), round((rectangle.height + around) * scale))
         if (size, way.sharpen) in done:
             continue
-        picture, to_sheet = _straighten(grey, rectangle, scale, size)
+        corners = rectangle._replace(width=size[0] / scale, height=size[1] / scale).corners()
+        picture, to_sheet = straight(grey, corners, size, cv2.INTER_LANCZOS4)
         name = f"object, {round(scale, 1):g}x"
-        if done and stretch is not None:
-            picture, name = cv2.LUT(picture, stretch), f"{name}, stretched"
-        elif not done:
+        if not done:
             stretch = _stretch(picture)
+        if stretch is not None:
+            picture, name = cv2.LUT(picture, stretch), f"{name}, stretched"
         if way.sharpen:
             blurred = cv2.GaussianBlur(picture, (0, 0), way.blur * way.enlarge)
             picture, name = cv2.addWeighted(picture, 1 + way.sharpen, blurred, -way.sharpen, 0), f"{name}, sharpened"
@@ -99,7 +101,7 @@ def object_views(grey: np.ndarray, rectangle: Rectangle) -> Iterator[View]:
 
 
 def sheet_views(grey: np.ndarray) -> Iterator[View]:
-    """Two pictures of the whole sheet, uint8 (H, W), the second twice as large, and with about 6000 pixels at most."""
+    """Two pictures of the whole sheet, uint8 (H, W), the second twice as large, with at most MOST_PIXELS a side."""
     scale = 2.0
     while scale * max(grey.shape) > MOST_PIXELS:
         scale /= 2
@@ -107,59 +109,35 @@ def sheet_views(grey: np.ndarray) -> Iterator[View]:
         size = (round(grey.shape[1] * scale), round(grey.shape[0] * scale))
         across, down = grey.shape[1] / size[0], grey.shape[0] / size[1]
         picture = grey if scale == 1 else cv2.resize(
-            grey, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+            grey, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
         yield View(picture, np.array([[across, 0.0, 0.0], [0.0, down, 0.0]]), f"whole sheet, {scale:g}x")
 
 
 def read(grey: np.ndarray, view: View, formats: Sequence[zxingcpp.BarcodeFormat]) -> list[Reading]:
-    """The codes in a picture of the sheet `grey`, uint8 (H, W), without the linear ones that are not drawn so."""
-    readings = []
-    if not formats:
+    """The codes in a picture of the sheet `grey`, uint8 (H, W); linear ones only if their bars are drawn so there."""
+    readings: list[Reading] = []
+    if not formats:  # zxing-cpp takes none for all
         return readings
     for found in zxingcpp.read_barcodes(view.picture, formats, try_invert=False, try_downscale=False):
         symbology = str(found.symbology if str(found.symbology) in FORMATS else found.format)  # "EAN/UPC" is several
-        corners = _corners(found.position) @ view.to_sheet[:, :2].T + view.to_sheet[:, 2]
-        if symbology not in MATRIX:
+        linear = symbology not in MATRIX
+        corners = _corners(found.position, linear) @ view.to_sheet[:, :2].T + view.to_sheet[:, 2]
+        if linear:
             corners = whole_bars(grey, corners)
-        if found.text and (symbology in MATRIX or is_drawn_so(grey, corners, symbology, found.text)):
+        if found.text and (not linear or is_drawn_so(grey, corners, symbology, found.text)):
             readings.append(Reading(found.text, symbology, corners, view.name))
     return readings
 
 
-def _corners(position: zxingcpp.Position) -> np.ndarray:
+def _corners(position: zxingcpp.Position, linear: bool) -> np.ndarray:
     """The corners of a code in its picture, float64 (4, 2), as it is read.
 
-    zxing-cpp gives the pixels at the corners, and of linear codes that are upside down the mirrored order.
+    linear: zxing-cpp gives the outermost pixels then, and the mirrored order when the code is upside down.
     """
-    points = np.array([(point.x + 0.5, point.y + 0.5) for point in (
-        position.top_left, position.top_right, position.bottom_right, position.bottom_left)])
+    points = np.array([(point.x, point.y) for point in (
+        position.top_left, position.top_right, position.bottom_right, position.bottom_left)]) + 0.5 * linear
     (right_x, right_y), (down_x, down_y) = points[1] - points[0], points[3] - points[0]
     return points if right_x * down_y >= right_y * down_x else points[::-1]
-
-
-def _straighten(
-    grey: np.ndarray, rectangle: Rectangle, scale: float, size: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """The picture around a rectangle, turned so that its sides are upright, and the way back, as `View` has it.
-
-    Args:
-        grey: the sheet, uint8 (H, W).
-        rectangle: on it.
-        scale: enlargement.
-        size: width and height of the picture.
-    """
-    wide, high = size[0] / scale, size[1] / scale
-    corners = rectangle._replace(width=wide, height=high).corners()
-    turn = (corners[[1, 3]] - corners[0]).T / size  # sheet pixels for a pixel to the right, and for one down
-    to_sheet = np.column_stack([turn, corners[0]])
-    left, top = np.maximum(np.floor(corners.min(0)).astype(int) - 8, 0)
-    right, bottom = np.ceil(corners.max(0)).astype(int) + 8
-    part = grey[top:bottom, left:right]  # OpenCV turns pictures of at most 32,767 pixels a side
-    if scale < 1:
-        part = cv2.blur(part, (round(1 / scale),) * 2)
-    centres = np.column_stack([turn, turn @ (0.5, 0.5) + corners[0] - (left, top) - 0.5])  # of pixels, as OpenCV counts
-    return cv2.warpAffine(part, centres, size, flags=cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP,
-                          borderMode=cv2.BORDER_REPLICATE), to_sheet
 
 
 def _stretch(picture: np.ndarray) -> np.ndarray | None:

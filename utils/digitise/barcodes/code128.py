@@ -43,6 +43,8 @@ def _encodings(text: str) -> Iterator[list[int]]:
     Characters are of one set, A or B, in the whole text; a number is in it, too, or in set C but for an odd digit,
     which is its first or its last.
     """
+    if not text:
+        return
     parts = re.findall(r"[0-9]+|[^0-9]+", text)
     ways = list(itertools.product(*(_splits(part) if part[0] in "0123456789" else [(part, "", "")] for part in parts)))
     for name in (name for name in "BA" if set(text) <= set(SETS[name])):

@@ -9,22 +9,11 @@ import cv2
 import numpy as np
 from zxingcpp import BarcodeFormat
 
-from utils.digitise.reading.barcode_mask import correct_mask  # noqa: F401
-from utils.digitise.reading.barcode_names import matches_name, text_of_name  # noqa: F401
-from utils.digitise.reading.barcode_tries import (
-    MATRIX,
-    Reading,
-    object_views,
-    read,
-    sheet_views,
-    to_formats,
-)
+from utils.digitise.barcodes.tries import MATRIX, Reading, object_views, read, sheet_views, to_formats
 from utils.digitise.record import Code
 from utils.objects.regions import Region
 
-# Those that people put on herbarium sheets. UPC and EAN-8 are not among them, and are read where there is nothing.
-SYMBOLOGIES: tuple[str, ...] = ("Code 39", "Code 128", "Codabar", "ITF", "EAN-13", "QR Code", "Data Matrix")
-WEAK: tuple[str, ...] = ("Codabar", "ITF")  # ruler ticks look like them: read on barcode objects only
+WEAK: tuple[str, ...] = ("Codabar", "ITF")  # simple bars without a check digit: read on barcode objects only
 CROWDED = 0.4  # share of an object that its codes cover; below it there may be another one
 
 
@@ -32,7 +21,7 @@ def read_codes(
     pixels: np.ndarray,
     regions: Sequence[Region],
     barcode_class: int | None,
-    symbologies: Sequence[str] = SYMBOLOGIES,
+    symbologies: Sequence[str],
 ) -> list[Code]:
     """All barcodes of a sheet: first those on the objects of the class Barcode, then others.
 
@@ -80,7 +69,7 @@ def place_codes(codes: Sequence[Code], regions: Sequence[Region]) -> list[Code]:
 def _read_object(grey: np.ndarray, region: Region, formats: Sequence[BarcodeFormat], found: list[Reading]) -> None:
     """Adds the codes on an object to `found`.
 
-    The first try that reads one is the last but one, if there may be another code beside it, or else the last.
+    The first try that reads one is the last, or the last but one when there is room for another code beside it.
 
     Args:
         grey: the sheet, uint8 (H, W).
@@ -98,18 +87,13 @@ def _read_object(grey: np.ndarray, region: Region, formats: Sequence[BarcodeForm
 
 
 def _add_new(found: list[Reading], readings: Sequence[Reading]) -> None:
-    """Adds the readings of codes that are not in `found` yet: of two texts at one place, the first one counts."""
+    """Adds the readings of codes that are not in `found` yet. The first reading of a code counts."""
     found += [reading for reading in readings if not any(_is_same(reading, other) for other in found)]
 
 
 def _is_same(one: Reading, other: Reading) -> bool:
-    """Whether two readings are of the same code: one text and near each other, or one on top of the other."""
-    centres = one.corners.mean(axis=0), other.corners.mean(axis=0)
-    longest = max(np.linalg.norm(reading.corners[side] - reading.corners[0]) for reading in (one, other)
-                  for side in (1, 3))
-    near = np.linalg.norm(centres[0] - centres[1]) < longest / 2
-    return one.text == other.text and near or (
-        _contains(one.corners, centres[1]) or _contains(other.corners, centres[0]))
+    """Whether two readings are of one code: the middle of the one lies on the other."""
+    return any(_contains(under.corners, over.corners.mean(axis=0)) for under, over in ((one, other), (other, one)))
 
 
 def _contains(polygon: Sequence[Sequence[float]] | np.ndarray, point: np.ndarray) -> bool:
