@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +17,7 @@ from utils.digitise.barcodes.mask import correct_mask
 from utils.digitise.barcodes.reading import place_codes, read_codes
 from utils.digitise.reading.chart import measure_chart
 from utils.digitise.reading.photograph import measure_photograph
-from utils.digitise.reading.scale import measure_scale
+from utils.digitise.ruler.scale import measure_scale
 from utils.digitise.reading.upright import CLEAR, ObjectTurn, object_turn, sheet_turned
 from utils.digitise.record import Code, SheetObject, SheetRecord, to_json
 from utils.digitise.writing.collage import Entry, write_collage
@@ -29,7 +31,7 @@ from utils.files.tables import write_text
 from utils.objects.regions import Region, find_regions
 from utils.predicting.crops import Cut, as_jpeg, cut_out, is_turned, number_objects, write_crops
 from utils.predicting.folder import Segmenter as Model
-from utils.utils import UserError
+from utils.utils import DEBUG, UserError, printable
 
 CROPS, COLLAGES, MASKS, LABELME, PREVIEWS, PLANTS = "crops", "collages", "masks", "labelme", "previews", "plants"
 
@@ -43,7 +45,9 @@ class Analysed(NamedTuple):
 
 
 def try_sheet(model: Model, sheet: Sheet, s: Settings, run: str) -> str | None:
-    """What is wrong with the sheet's file, in a sentence, or None when the sheet is done, now or by an earlier run.
+    """What is wrong with the sheet, in a sentence, or None when it is done, now or by an earlier run.
+
+    One odd sheet must not end a run of thousands, so an error that nobody foresaw becomes a sentence as well.
 
     Args:
         model: finds the objects.
@@ -57,6 +61,11 @@ def try_sheet(model: Model, sheet: Sheet, s: Settings, run: str) -> str | None:
             digitise_sheet(model, sheet, s, key)
     except UserError as error:
         return str(error)
+    except Exception as error:
+        if DEBUG in sys.argv:
+            traceback.print_exception(error)
+        return (f"{printable(sheet.source)} could not be digitised ({type(error).__name__}: {printable(error)}). This is "
+                f"a fault of the program: please report it, with what {DEBUG} prints.")
     return None
 
 

@@ -106,7 +106,7 @@ def sheet_views(grey: np.ndarray) -> Iterator[View]:
     while scale * max(grey.shape) > MOST_PIXELS:
         scale /= 2
     for scale in (scale / 2, scale):
-        size = (round(grey.shape[1] * scale), round(grey.shape[0] * scale))
+        size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
         across, down = grey.shape[1] / size[0], grey.shape[0] / size[1]
         picture = grey if scale == 1 else cv2.resize(
             grey, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)

@@ -116,9 +116,11 @@ def _find_sheet(colours: np.ndarray, free: np.ndarray) -> np.ndarray:
 
     colours: uint8 (h, w, 3). free: bool (h, w), the cells without objects.
     """
-    if not free.any():
+    paper = free.copy()
+    if free.any():
+        paper &= _is_near(colours, _commonest(colours[free], is_paper=True), NEAR_SHEET)
+    if not paper.any():
         return np.ones(free.shape, bool)
-    paper = free & _is_near(colours, _commonest(colours[free], is_paper=True), NEAR_SHEET)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(paper.view(np.uint8), connectivity=4)
     large = stats[:, cv2.CC_STAT_AREA] >= min(MIN_PAPER * free.size, stats[1:, cv2.CC_STAT_AREA].max())
     corners = cv2.boxPoints(cv2.minAreaRect(cv2.findNonZero((large[labels] & paper).view(np.uint8))))

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from utils.digitise.reading.graduation import Comb, find_combs
-from utils.digitise.reading.strips import USUAL_SIDE, Strip, side_strips, straight_strip
-from utils.digitise.reading.units import ALIKE, UNITS, Candidate, Row, decide
+from utils.digitise.ruler.graduation import Comb, find_combs
+from utils.digitise.ruler.strips import USUAL_SIDE, Strip, side_strips, straight_strip
+from utils.digitise.ruler.units import ALIKE, UNITS, Candidate, Row, decide
 from utils.digitise.record import Scale
 from utils.objects.regions import Region
 
@@ -103,6 +103,6 @@ def _measured(marks: Sequence[Mark], candidate: Candidate) -> Scale | None:
 def _deviation(comb: Comb, unit: float) -> float:
     """The standard deviation, as a share, of the resolution that a comb shows. unit: its step in cm.
 
-    Along a ruler in perspective, the resolution runs evenly over a range of `bend`: the deviation is 1 / sqrt(12) of it.
+    Along a ruler in perspective, the resolution runs evenly over a range of `bend`; its deviation is bend / sqrt(12).
     """
     return math.hypot(comb.error, comb.bend / math.sqrt(12), UNEVEN, MISPLACED / (comb.steps * unit))

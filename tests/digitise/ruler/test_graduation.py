@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from utils.digitise.reading.graduation import find_combs
-from utils.digitise.reading.units import Row, decide
+from utils.digitise.ruler.graduation import find_combs
+from utils.digitise.ruler.units import Row, decide
 
 INCH = 2.54
 

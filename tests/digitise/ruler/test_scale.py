@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kits import make_kit
-from utils.digitise.reading.scale import measure_scale
+from utils.digitise.ruler.scale import measure_scale
 from utils.objects.outline import smallest_rectangle
 from utils.objects.regions import Region
 from utils.sheets.things import barcodes
