@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
+from coloured import save_16bit
 from digitised import BOXES, PX_PER_CM, digitised, save, sheet
 from helpers import csv_rows
 from utils.digitise import sheet as sheets
@@ -143,6 +144,12 @@ def test_constants_that_do_not_fit(folder):
     save(Path("img/K1.jpg"), sheet("K1"))
     with pytest.raises(UserError, match="required_classes has Stamp, which the model does not find: it finds Barcode"):
         digitised(required_classes=("Label", "Stamp"))
+    with pytest.raises(UserError, match="whole_classes has Stamp"):
+        digitised(whole_classes=("Stamp",))
+    with pytest.raises(UserError, match="review_below is 80.0: it has to be from 0 to 1"):
+        digitised(review_below=80.0)
+    with pytest.raises(UserError, match='symbologies has "Bars": use Code 39, '):
+        digitised(symbologies=("Bars",))
     with pytest.raises(UserError, match="barcode_pattern"):
         digitised(barcode_pattern="(")
     with pytest.raises(UserError, match="output_dir is img"):
@@ -157,7 +164,6 @@ def test_grey_16_bit_and_turned_sheets(folder):
     Image.fromarray(sheet("K1")).convert("L").save("img/grey.png")
     Image.fromarray(np.rot90(sheet("K2"))).save("img/turned.jpg", quality=95, exif=_orientation(6))
     deep = sheet("K3").astype(np.uint16) * 257
-    from coloured import save_16bit
     save_16bit(Path("img/deep.tif"), deep)
     digitised()
     assert [row["sheet"] for row in table("sheets.csv")] == ["deep.tif", "grey.png", "turned.jpg"]

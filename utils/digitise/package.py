@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from utils.config import Settings
+from utils.digitise.barcodes.names import matches_name
 from utils.digitise.batch import Findings, check_batch, with_problems
 from utils.digitise.checks import KINDS, severity
 from utils.digitise.copies import Copies
 from utils.digitise.plan import Sheet, read_record
-from utils.digitise.barcodes.names import matches_name
 from utils.digitise.record import Code, SheetRecord
 from utils.digitise.report.page import ReportSheet, Totals, write_report
 from utils.digitise.sheet import PREVIEWS
@@ -53,8 +53,11 @@ def write_package(
                 copies.add(sheets[number].source, main_barcode(record, s.barcode_pattern))
     for name, error in unreadable.items():
         totals.add_unreadable(name, error)
-    listed = "".join(f"{printable(name)}: {printable(error)}\n" for name, error in unreadable.items())
-    write_text(output_dir / UNREADABLE, listed) if listed else (output_dir / UNREADABLE).unlink(missing_ok=True)
+    if unreadable:
+        lines = (f"{printable(name)}: {printable(error)}\n" for name, error in unreadable.items())
+        write_text(output_dir / UNREADABLE, "".join(lines))
+    else:
+        (output_dir / UNREADABLE).unlink(missing_ok=True)
     if s.report:
         shown = [sheets[-number] for _, number in sorted(worst, reverse=True)]
         write_report(

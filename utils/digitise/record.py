@@ -46,7 +46,7 @@ class Scale:
     px_per_cm: float
     uncertainty_percent: float              # two standard deviations
     unit: str                               # of the ruler: "cm", "mm" or "inch"
-    kind: str                               # "ticks", "blocks" or "bar"
+    kind: str                               # what was counted: "ticks" or "blocks"
     start: Point                            # the stretch that was measured
     end: Point
     object: int | None = None               # index in SheetRecord.objects of the ruler
@@ -101,10 +101,6 @@ class SheetRecord:
     files: tuple[str, ...] = ()             # the sheet's own files, as paths in the output folder
     key: str = ""                           # of the file, the settings and the weights: an equal key needs no new work
     problems: tuple[Problem, ...] = field(default=())  # of the sheet alone; those of the batch are found at the end
-
-    def area_cm2(self) -> float:
-        """Square centimetres of the photograph; NaN without a scale."""
-        return math.prod(self.size) / self.scale.px_per_cm ** 2 if self.scale else math.nan
 
 
 def to_json(record: SheetRecord) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from utils.config import Settings
+from utils.digitise.barcodes.names import text_of_name
+from utils.digitise.barcodes.tries import to_formats
 from utils.digitise.checks import exit_status
 from utils.digitise.cluster import on_ray
 from utils.digitise.package import REPORT, UNREADABLE, write_package
 from utils.digitise.plan import Sheet, forgotten, plan_sheets, run_key
-from utils.digitise.barcodes.names import text_of_name
 from utils.digitise.sheet import CROPS, Model, try_sheet
 from utils.files.jobs import in_threads, warn
 from utils.network.checkpoint import load_checkpoint
@@ -35,12 +36,7 @@ def digitise_folder(s: Settings, make_model: Callable[[], Model]) -> int:
     output_dir, start = Path(s.output_dir), time.perf_counter()
     sheets = plan_sheets(Path(s.input_dir), output_dir, s.recursive)
     checkpoint = load_checkpoint(s.model_path)
-    unknown = set(s.required_classes) - set(checkpoint.name_classes[1:])
-    if unknown:
-        raise UserError(f"required_classes has {', '.join(sorted(unknown))}, which the model does not find: it finds "
-                        f"{', '.join(checkpoint.name_classes[1:])}.", 2)
-    if s.barcode_pattern:
-        text_of_name("", s.barcode_pattern)  # raises when it is no pattern
+    check(s, checkpoint.name_classes)
     require_distinct_crops(output_dir / CROPS, sheets, checkpoint.name_classes)
     remove_abandoned(output_dir, recursive=True)
     run = run_key(s)
@@ -61,6 +57,21 @@ def digitise_folder(s: Settings, make_model: Callable[[], Model]) -> int:
     if s.report:
         print(f"Open {output_dir / REPORT} to see which sheets need attention, and why.")
     return exit_status(len(unreadable), attention)
+
+
+def check(s: Settings, name_classes: Sequence[str]) -> None:
+    """Raises UserError when a constant does not fit. name_classes: those of the model, background first."""
+    for name in ("required_classes", "whole_classes"):
+        unknown = sorted(set(getattr(s, name)) - set(name_classes[1:]))
+        if unknown:
+            raise UserError(f"{name} has {', '.join(unknown)}, which the model does not find: it finds "
+                            f"{', '.join(name_classes[1:])}.", 2)
+    for name in ("review_below", "max_clipped"):
+        if not 0 <= getattr(s, name) <= 1:
+            raise UserError(f"{name} is {getattr(s, name)}: it has to be from 0 to 1.", 2)
+    to_formats(s.symbologies)
+    if s.barcode_pattern:
+        text_of_name("", s.barcode_pattern)
 
 
 def _locally(

@@ -12,14 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.config import Settings
-from utils.digitise.plan import Sheet, file_hash, is_done, sheet_key
 from utils.digitise.barcodes.mask import correct_mask
 from utils.digitise.barcodes.reading import place_codes, read_codes
+from utils.digitise.plan import Sheet, file_hash, is_done, sheet_key
 from utils.digitise.reading.chart import measure_chart
 from utils.digitise.reading.photograph import measure_photograph
-from utils.digitise.ruler.scale import measure_scale
 from utils.digitise.reading.upright import CLEAR, ObjectTurn, object_turn, sheet_turned
 from utils.digitise.record import Code, SheetObject, SheetRecord, to_json
+from utils.digitise.ruler.scale import measure_scale
 from utils.digitise.writing.collage import Entry, write_collage
 from utils.digitise.writing.labelme import write_sheet as write_labelme
 from utils.digitise.writing.plant import write_plant
@@ -64,8 +64,8 @@ def try_sheet(model: Model, sheet: Sheet, s: Settings, run: str) -> str | None:
     except Exception as error:
         if DEBUG in sys.argv:
             traceback.print_exception(error)
-        return (f"{printable(sheet.source)} could not be digitised ({type(error).__name__}: {printable(error)}). This is "
-                f"a fault of the program: please report it, with what {DEBUG} prints.")
+        what = f"{printable(sheet.source)} could not be digitised ({type(error).__name__}: {printable(error)})"
+        return f"{what}. This is a fault of the program: please report it, with what {DEBUG} prints."
     return None
 
 

@@ -7,6 +7,7 @@ import unicodedata
 
 from utils.utils import UserError
 
+
 def text_of_name(stem: str, pattern: str) -> dict[str, str] | None:
     """The named groups of `pattern` in a file name, without those that are absent; None: the pattern does not fit.
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from utils.digitise.record import Scale
 from utils.digitise.ruler.graduation import Comb, find_combs
 from utils.digitise.ruler.strips import USUAL_SIDE, Strip, side_strips, straight_strip
 from utils.digitise.ruler.units import ALIKE, UNITS, Candidate, Row, decide
-from utils.digitise.record import Scale
 from utils.objects.regions import Region
 
 SQUARE = 1.5  # a region that is less long than so many times its width may have a ruler along either side
