@@ -1,7 +1,8 @@
-"""Renames the weights of state dicts to and from the layout of the community's DeepLabv3+ PyTorch checkpoints.
+"""Recognises the weights of the community's DeepLabv3+, U-Net and PSPNet PyTorch checkpoints, and renames them.
 
-Only the blocks of MobileNetV2 differ. torchvision groups a convolution with its BatchNorm and ReLU6 (`conv.1.0`,
-`conv.1.1`). The community numbers all layers in one row (`conv.3`, `conv.4`). Xception has the same names in both.
+Two parts have other names here. In the blocks of MobileNetV2, torchvision groups a convolution with its BatchNorm and
+ReLU6 (`conv.1.0`, `conv.1.1`). The community numbers all layers in one row (`conv.3`, `conv.4`). In U-Net, the encoder
+is `backbone`; the community calls it `vgg` or `resnet`, and numbers the convolutions of the last block.
 """
 
 from __future__ import annotations
@@ -11,15 +12,37 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+# The model_name and backbone of each network, and two keys that no other state dict has together.
+MARKS: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("deeplabv3_plus", "mobilenet"): ("cls_conv.weight", "backbone.features.1.conv.0.weight"),
+    ("deeplabv3_plus", "xception"): ("cls_conv.weight", "backbone.block1.sepconv1.depthwise.weight"),
+    ("unet", "vgg"): ("up_concat1.conv1.weight", "vgg.features.0.weight"),
+    ("unet", "resnet50"): ("up_concat1.conv1.weight", "resnet.conv1.weight"),
+    ("pspnet", "mobilenet"): ("master_branch.1.weight", "backbone.features.1.conv.0.weight"),
+    ("pspnet", "resnet50s"): ("master_branch.1.weight", "backbone.conv3.weight"),
+}
 FLAT = re.compile(r"(backbone\.features\.(\d+)\.conv\.)(\d+)\.(\w+)")
 NESTED = re.compile(r"(backbone\.features\.(\d+)\.conv\.)(\d+)\.(?:(\d+)\.)?(\w+)")
+# How names of U-Net begin, by backbone: the community's beginning -> ours.
+UNET_STARTS: Mapping[str, Mapping[str, str]] = {
+    "vgg": {"vgg.": "backbone."},
+    "resnet50": {"resnet.": "backbone.", "up_conv.1.": "up_conv.conv1.", "up_conv.3.": "up_conv.conv2."},
+}
+
+
+def community_model(state_dict: Mapping[str, object]) -> tuple[str, str] | None:
+    """The model_name and backbone of a state dict in the community's layout; None for any other.
+
+    Keys may begin with DataParallel's `module.`.
+    """
+    keys = {key.removeprefix("module.") for key in state_dict}
+    return next((names for names, marks in MARKS.items() if keys.issuperset(marks)), None)
 
 
 def is_community(state_dict: Mapping[str, object]) -> bool:
     """Whether `state_dict` is a DeepLabv3+ in the community's layout; keys may begin with DataParallel's `module.`."""
-    keys = {key.removeprefix("module.") for key in state_dict}
-    backbones = {"backbone.features.1.conv.0.weight", "backbone.block1.sepconv1.depthwise.weight"}
-    return "cls_conv.weight" in keys and not keys.isdisjoint(backbones)
+    model = community_model(state_dict)
+    return model is not None and model[0] == "deeplabv3_plus"
 
 
 def from_community(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -28,14 +51,33 @@ def from_community(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     A state dict that already has this project's names keeps them.
     """
     state_dict = {key.removeprefix("module."): value for key, value in state_dict.items()}
-    if not is_community(state_dict):
+    model = community_model(state_dict)
+    if model is None:
         return state_dict
+    if model[0] == "unet":
+        return _with_starts(state_dict, UNET_STARTS[model[1]])
     return {FLAT.sub(_to_nested_name, key): value for key, value in state_dict.items()}
 
 
 def to_community(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`state_dict` of this project's `DeepLab` with the community's names. The tensors are the same objects."""
+    """`state_dict` of one of these networks with the community's names. The tensors are the same objects.
+
+    A network that the community does not have, such as U-Net on MobileNetV2, gets names alike.
+    """
+    for backbone, starts in UNET_STARTS.items():
+        renamed = _with_starts(state_dict, {ours: theirs for theirs, ours in starts.items()})
+        if community_model(renamed) == ("unet", backbone):
+            return renamed
     return {NESTED.sub(_to_flat_name, key): value for key, value in state_dict.items()}
+
+
+def _with_starts(state_dict: Mapping[str, Tensor], starts: Mapping[str, str]) -> dict[str, Tensor]:
+    """`state_dict` with other beginnings of its names; `starts`: old beginning -> new one."""
+    renamed = {}
+    for key, value in state_dict.items():
+        old = next(filter(key.startswith, starts), "")
+        renamed[starts.get(old, "") + key.removeprefix(old)] = value
+    return renamed
 
 
 def _to_nested_name(match: re.Match[str]) -> str:
