@@ -10,7 +10,7 @@ from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import MobileNet_V2_Weights, mobilenet_v2
+from torchvision.models import MobileNet_V2_Weights, WeightsEnum, mobilenet_v2
 
 LEVELS = (1, 3, 6, 13, 17)  # layers that give the features: the one before each stride of 2, and the last
 WEIGHTS = MobileNet_V2_Weights.IMAGENET1K_V1
@@ -83,19 +83,26 @@ def imagenet_features() -> dict[str, Tensor]:
     They were trained on (x - mean) / std. `fold_normalisation` puts this into the first layer.
     Raises ConnectionError when they cannot be downloaded, or the download is damaged.
     """
-    try:
-        state = WEIGHTS.get_state_dict(map_location="cpu", check_hash=True)
-    except (OSError, RuntimeError) as error:  # no network (URLError is an OSError); wrong checksum
-        raise ConnectionError(
-            f"pretrained is True and {WEIGHTS.url} could not be fetched ({error}): connect to the internet, save that "
-            f"file in {torch.hub.get_dir()}/checkpoints, or set pretrained = False."
-        ) from error
     features = {
         key.removeprefix("features."): value
-        for key, value in state.items()
+        for key, value in imagenet_weights(WEIGHTS).items()
         if key.startswith("features.") and not key.startswith("features.18.")
     }
     return fold_normalisation(features, WEIGHTS.transforms().mean, WEIGHTS.transforms().std)
+
+
+def imagenet_weights(weights: WeightsEnum) -> dict[str, Tensor]:
+    """A state dict of torchvision, on the CPU, downloaded once.
+
+    Raises ConnectionError when it cannot be downloaded, or the download is damaged.
+    """
+    try:
+        return weights.get_state_dict(map_location="cpu", check_hash=True)
+    except (OSError, RuntimeError) as error:  # no network (URLError is an OSError); wrong checksum
+        raise ConnectionError(
+            f"pretrained is True and {weights.url} could not be fetched ({error}): connect to the internet, save that "
+            f"file in {torch.hub.get_dir()}/checkpoints, or set pretrained = False."
+        ) from error
 
 
 def fold_normalisation(features: dict[str, Tensor], mean: list[float], std: list[float]) -> dict[str, Tensor]:
@@ -104,7 +111,7 @@ def fold_normalisation(features: dict[str, Tensor], mean: list[float], std: list
     W * ((x - mean) / std) = (W / std) * x - sum(W * mean / std). The first term rescales the filters. The second is
     one constant per filter and moves to BatchNorm's running mean. The result is exact where a filter lies in the image.
     At the border the zero padding now stands for black; before, it stood for the mean colour. `mean` and `std` are RGB
-    in [0, 1], and the convolution is 3x3 without bias.
+    in [0, 1], and the convolution has no bias.
     """
     scaled = features["0.0.weight"] / torch.tensor(std).view(1, 3, 1, 1)
     constant = (scaled * torch.tensor(mean).view(1, 3, 1, 1)).sum(dim=(1, 2, 3))

@@ -9,13 +9,12 @@ It is `torchvision.models.resnet50` without the classifier. Deviations from the 
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import ResNet50_Weights, WeightsEnum
+from torchvision.models import ResNet50_Weights
 from torchvision.models import resnet50 as torchvision_resnet50
 
-from nets.mobilenetv2 import fold_normalisation
+from nets.mobilenetv2 import fold_normalisation, imagenet_weights
 
 WEIGHTS = ResNet50_Weights.IMAGENET1K_V1
 
@@ -117,17 +116,3 @@ def imagenet_encoder() -> dict[str, Tensor]:
     first = {"0.0.weight": state["conv1.weight"], "0.1.running_mean": state["bn1.running_mean"]}
     folded = fold_normalisation(first, WEIGHTS.transforms().mean, WEIGHTS.transforms().std)
     return {**state, "conv1.weight": folded["0.0.weight"], "bn1.running_mean": folded["0.1.running_mean"]}
-
-
-def imagenet_weights(weights: WeightsEnum) -> dict[str, Tensor]:
-    """A state dict of torchvision, on the CPU, downloaded once.
-
-    Raises ConnectionError when it cannot be downloaded, or the download is damaged.
-    """
-    try:
-        return weights.get_state_dict(map_location="cpu", check_hash=True)
-    except (OSError, RuntimeError) as error:  # no network (URLError is an OSError); wrong checksum
-        raise ConnectionError(
-            f"pretrained is True and {weights.url} could not be fetched ({error}): connect to the internet, save that "
-            f"file in {torch.hub.get_dir()}/checkpoints, or set pretrained = False."
-        ) from error

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torchvision.models import VGG16_Weights
 from torchvision.models.vgg import cfgs, make_layers
 
-from nets.mobilenetv2 import fold_normalisation
-from nets.resnet import imagenet_weights
+from nets.mobilenetv2 import fold_normalisation, imagenet_weights
 
 LEVELS = (3, 8, 15, 22, 29)  # layers that give the features: the one before each pooling, and the last
 WEIGHTS = VGG16_Weights.IMAGENET1K_V1

@@ -48,3 +48,17 @@ def test_a_cluster_that_is_not_there(folder, monkeypatch):
     save(Path("img/K1.jpg"), sheet("K1"))
     with pytest.raises(UserError, match='ray_address is "127.0.0.1:1", where no Ray cluster answers .nobody at 127'):
         digitised(engine="ray", ray_address="127.0.0.1:1")
+
+
+def test_a_cluster_that_fails_at_work(folder, monkeypatch):
+    ray = pytest.importorskip("ray")
+
+    def fail(*args: object, **options: object) -> None:
+        raise ray.exceptions.RayError("A long story.\nAll nodes are gone.")
+
+    for name in ("init", "shutdown"):
+        monkeypatch.setattr(ray, name, lambda *args, **options: None)
+    monkeypatch.setattr("ray.data.from_items", fail)
+    save(Path("img/K1.jpg"), sheet("K1"))
+    with pytest.raises(UserError, match="Ray stopped: All nodes are gone. Its log files say more."):
+        digitised(engine="ray")

@@ -118,6 +118,17 @@ def test_a_second_run_does_what_has_changed(folder, monkeypatch):
     assert done(monkeypatch, plants=False) == ["K1.jpg", "K2.jpg"]
 
 
+def test_a_sheet_that_vanishes_during_the_run_is_named(folder, monkeypatch, capsys):
+    for name in ("K1", "K2"):
+        save(Path(f"img/{name}.jpg"), sheet(name))
+    real = sheets.sheet_key
+    monkeypatch.setattr(sheets, "sheet_key", lambda item, key: (
+        item.source.unlink() if item.source.stem == "K2" else None, real(item, key))[1])
+    assert digitised(report=False) == 1
+    assert "K2.jpg cannot be read (No such file or directory)" in capsys.readouterr().err
+    assert [row["sheet"] for row in table("sheets.csv")] == ["K1.jpg"]
+
+
 def test_sheets_that_are_gone_leave_the_tables(folder, capsys):
     for name in ("K1", "K2"):
         save(Path(f"img/{name}.jpg"), sheet(name))
