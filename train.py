@@ -1,4 +1,4 @@
-"""Trains DeepLabv3+ on a data set in the VOC layout: edit the constants, then run `python train.py`.
+"""Trains a network on a data set in the VOC layout: edit the constants, then run `python train.py`.
 
 Training has two phases. First the backbone is frozen, and the rest learns with a large batch. Then everything learns.
 The results in save_dir are best_epoch_weights.pth, last_epoch_weights.pth and loss_<date>/ with curves, TensorBoard
@@ -6,6 +6,7 @@ files and settings.
 
     python train.py
     python train.py --dataset=mine --unfreeze_batch_size=2 --fp16=false
+    python train.py --dataset=mine --model_name=unet --backbone=vgg --model_path= --pretrained=true
     torchrun --nproc_per_node=2 train.py --distributed=true
 """
 
@@ -55,6 +56,7 @@ compile_model: bool = False         # torch.compile: starts slowly, then may run
 dataset_path: str = "herbarium_sheets"   # folder that holds the data sets
 dataset: str = "demo"                    # <dataset_path>/<dataset>/{JPEGImages,SegmentationClass,ImageSets}
 mixed_in: dict[str, float] = {}          # more data sets, each with its share of an epoch: {"synthetic": 0.4}
+unlabelled: str = ""                     # nhm: folder of sheets without labels, to learn from as well; "": none
 passes: int = 1                          # how often each sheet appears in an epoch; raise it when sheets are few
 name_classes: tuple[str, ...] = NAME_CLASSES  # background first; a mask's pixel value is the index in this list
 input_shape: tuple[int, int] = (512, 512)     # height, width of training samples; multiples of downsample_factor
@@ -66,10 +68,10 @@ turned: float = 0.0                      # share of samples turned by 90, 180 or
 object_gap: int = 0                 # pixels of background between objects of one class in training masks; try 9; 0: off
 gap_weight: float = 1.0             # how many times as much these pixels count in the loss; try 10
 # ---- Network ----
-model_name: ModelName = "deeplabv3_plus"  # the network; nets/models.py lists them all
-backbone: BackboneName = "mobilenet"      # mobilenet: small and fast; xception: 9 x the weights; see nets/models.py
+model_name: ModelName = "deeplabv3_plus"  # deeplabv3_plus, unet, pspnet; nhm: learns from unlabelled sheets too
+backbone: BackboneName = "mobilenet"      # mobilenet: small and fast; nets/models.py lists which ones fit which network
 downsample_factor: DownsampleFactor = 16  # 16: faster; 8: finer features, more memory (model_data/ was trained with 8)
-decoder: bool = True                # False: skip it (DeepLabv3): coarser edges, much faster training on a CPU
+decoder: bool = True                # deeplabv3_plus: False skips it (DeepLabv3): coarser edges, much faster on a CPU
 model_path: str = "model_data/deeplab_mobilenetv2.pth"    # start weights; "": none
 reinit_mismatched: bool = False     # True: layers that do not fit model_path start fresh, as with other classes
 pretrained: bool = False            # only without model_path: download torchvision's ImageNet weights for the backbone
@@ -97,6 +99,7 @@ ema: float = 0.0                    # decay of a running mean of the weights, ev
 dice_loss: bool = True              # add the Dice loss; it helps when objects are few and small
 focal_loss: bool = True             # focal loss instead of cross entropy: hard pixels count more
 cls_weights: Literal["auto"] | tuple[float, ...] | None = None  # one per class; "auto": from training masks; None: 1
+instance_loss: Literal["published", "original"] = "published"  # nhm: as in the paper, or as in its authors' program
 # ---- Evaluating and saving ----
 min_confidence: float = 0.89        # for prediction: objects with a lower mean probability are dropped; 0: none are
 eval_flag: bool = True              # measure mIoU on the validation sheets; False: no best_epoch_weights.pth

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -62,17 +62,41 @@ def upsample(x: Tensor, like: Tensor, stride: int, exact: bool = False) -> Tenso
 
 
 class SegmentationNetwork(nn.Module):
-    """A network with a `backbone` that can be frozen. `forward` returns logits, float (N, C, H, W), for any H and W.
+    """A network with a `backbone` that can be frozen.
 
-    `options` holds the options that `build_model` in nets/models.py was called with.
+    `forward` returns logits, float (N, C, H, W), for any H and W. In training it may return more, with the logits
+    first: then the network also has its own `training_loss`.
+
+    Attributes:
+        options: those that `build_model` in nets/models.py was called with.
+        needs_instances: whether `training_loss` needs to know which pixels belong to one object.
     """
 
     backbone: nn.Module
     options: Mapping[str, bool] = {}
+    needs_instances = False
 
     def __init__(self) -> None:
         super().__init__()
         self.backbone_frozen = self.batchnorm_frozen = False
+
+    def training_loss(
+        self,
+        output: Tensor,
+        masks: Tensor,
+        instances: Tensor | None,
+        loss_fn: Callable[[Tensor, Tensor], Tensor],
+    ) -> Tensor:
+        """The loss to learn from, a scalar.
+
+        Args:
+            output: what `forward` returned in training.
+            masks: uint8 (N, H, W), the class of each pixel.
+            instances: uint8 (N, H, W), the number of the object that each pixel belongs to, and 0 for none. None: a
+                network that does not need them.
+            loss_fn: the loss of logits and masks.
+        """
+        return loss_fn(output, masks)
 
     def freeze_backbone(self, frozen: bool) -> None:
         """Freezes the whole backbone, weights and BatchNorm statistics (True), or lets it learn again (False).

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
+
+# Lowest and highest learning rate of networks and backbones that need other ones than the rest, as their authors trained
+# them. U-Net has no BatchNorm in its decoder.
+ADAM_LIMITS: Mapping[str, tuple[float, float]] = {"unet": (1e-4, 1e-4), "nhm": (3e-4, 1e-3), "xception": (1e-4, 1e-4)}
 
 
 def weights_init(model: nn.Module, init_type: str = "normal", init_gain: float = 0.02) -> None:
@@ -72,11 +77,11 @@ def make_optimizer(
 
 
 def batch_size_lr(
-    batch_size: int, init_lr: float, min_lr: float, optimizer_type: str, backbone: str
+    batch_size: int, init_lr: float, min_lr: float, optimizer_type: str, model_name: str, backbone: str
 ) -> tuple[float, float]:
     """(init_lr, min_lr) for `batch_size`: both are multiplied by batch_size / 16, then kept within limits.
 
-    The limits of init_lr are 3e-4 to 5e-4 for Adam, 1e-4 for Adam on Xception, and 5e-4 to 1e-1 for SGD. Those of
+    The limits of init_lr are 5e-4 to 1e-1 for SGD, and those of ADAM_LIMITS or else 3e-4 to 5e-4 for Adam. The limits of
     min_lr are 0.01 times as large.
 
     Args:
@@ -84,10 +89,11 @@ def batch_size_lr(
         init_lr: highest learning rate at batch size 16.
         min_lr: lowest learning rate at batch size 16.
         optimizer_type: "adam" or "sgd".
-        backbone: a name in BACKBONES of nets/models.py.
+        model_name: a name in NETWORKS of nets/models.py.
+        backbone: a name in BACKBONES there.
     """
     if optimizer_type == "adam":
-        lower, upper = (1e-4, 1e-4) if backbone == "xception" else (3e-4, 5e-4)
+        lower, upper = ADAM_LIMITS.get(model_name) or ADAM_LIMITS.get(backbone, (3e-4, 5e-4))
     else:
         lower, upper = 5e-4, 1e-1
     scale = batch_size / 16

@@ -9,6 +9,8 @@ Our own deviation: in training with one sample, BatchNorm after pooling to one v
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -70,8 +72,7 @@ class PSPNet(SegmentationNetwork):
         num_classes: number of classes, background included.
         backbone: a module as described in `nets/models.py`.
         auxiliary: True adds a second head on the last feature but one. It is for training only: there, `forward`
-            returns the logits of both heads, and the loss is that of the first plus AUXILIARY_WEIGHT times that of the
-            second. Predictions do not need it.
+            returns the logits of both heads. Predictions do not need it.
         exact_upsampling: True places upsampled logits exactly; False does as the community's networks do.
     """
 
@@ -97,6 +98,19 @@ class PSPNet(SegmentationNetwork):
         if self.training and self.auxiliary_branch is not None:
             return self.both_heads(x)
         return self._upsample(self.master_branch(self.backbone(x)[-1]), x, -1)
+
+    def training_loss(
+        self,
+        output: Tensor | tuple[Tensor, Tensor],
+        masks: Tensor,
+        instances: Tensor | None,
+        loss_fn: Callable[[Tensor, Tensor], Tensor],
+    ) -> Tensor:
+        """The loss of the network plus AUXILIARY_WEIGHT times that of the auxiliary head, if there is one."""
+        if self.auxiliary_branch is None:
+            return loss_fn(output, masks)
+        logits, auxiliary = output
+        return loss_fn(logits, masks) + AUXILIARY_WEIGHT * loss_fn(auxiliary, masks)
 
     def both_heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The logits of the network and of its auxiliary head, both float (N, num_classes, H, W), for x as above."""

@@ -49,20 +49,12 @@ class UNet(SegmentationNetwork):
 
     Args:
         num_classes: number of classes, background included.
-        backbone: a module as described in `nets/models.py`, with downsample_factor 32 or, for vgg, 16.
-
-    Raises:
-        ValueError: the backbone has not five features.
+        backbone: a module as described in `nets/models.py`, with downsample_factor 32.
     """
 
     def __init__(self, num_classes: int, backbone: nn.Module) -> None:
         super().__init__()
         channels = backbone.channels
-        if len(channels) != 5:
-            raise ValueError(
-                f"model_name is unet and the backbone has {len(channels)} features: unet needs one with 5. "
-                "Set backbone to vgg, resnet50 or mobilenet."
-            )
         self.backbone = backbone
         self.up_concat4 = Up(channels[3], channels[4], WIDTHS[3])
         self.up_concat3 = Up(channels[2], WIDTHS[3], WIDTHS[2])

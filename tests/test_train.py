@@ -24,6 +24,13 @@ CHOICES = {
     "one sheet a batch, BatchNorm frozen": {"unfreeze_batch_size": 1, "accumulate": 2, "freeze_bn": True},
     "full precision, orthogonal": {"fp16": False, "init_type": "orthogonal"},
     "no evaluation": {"eval_flag": False},
+    "U-Net on VGG16, sgd": {"model_name": "unet", "backbone": "vgg", "unfreeze_epoch": 1, "optimizer_type": "sgd"},
+    "U-Net on ResNet-50": {"model_name": "unet", "backbone": "resnet50", "unfreeze_epoch": 1},
+    "U-Net on MobileNetV2": {"model_name": "unet"},
+    "PSPNet on MobileNetV2, one sheet a batch": {
+        "model_name": "pspnet", "freeze_batch_size": 1, "unfreeze_batch_size": 1},
+    "PSPNet on ResNet-50, factor 8": {
+        "model_name": "pspnet", "backbone": "resnet50", "unfreeze_epoch": 1, "downsample_factor": 8},
 }
 
 

@@ -32,7 +32,7 @@ class Updates:
     """The parts of training that change the weights of `model`.
 
     Attributes:
-        model: the network that learns.
+        model: the network that learns, not wrapped or compiled.
         optimizer: for its weights.
         scaler: for its gradients; it does nothing unless the precision is float16.
         accumulate: batches whose gradients are averaged for one step.
@@ -99,18 +99,18 @@ def run_epoch(
 ) -> tuple[float, torch.Tensor | None]:
     """The mean loss over the sheets of all processes, and the confusion matrix or None.
 
-    The matrix is int64 (num_classes, num_classes): rows are the true classes, columns the predicted ones. It counts the
+    In training it is the network's own `training_loss`, in validation `loss_fn` alone. The matrix is int64 (num_classes, num_classes): rows are the true classes, columns the predicted ones. It counts the
     letterboxed masks at the network's input size. Ignored pixels are left out.
 
     Args:
         model: the network.
-        loader: the batches of one epoch.
+        loader: the batches of one epoch: images, masks and, for a network that needs them, instances.
         loss_fn: the loss of logits and masks.
         precision: number format of the network.
         procs: the processes of the run.
         title: for the progress bar and for errors.
         updates: given: train. None: validate, in evaluation mode and without gradients.
-        num_classes: 0: no confusion matrix.
+        num_classes: of the confusion matrix, in validation only. 0: no matrix.
 
     Raises:
         UserError: a loss is not finite.
@@ -121,20 +121,23 @@ def run_epoch(
     total, unread = torch.zeros(2, dtype=torch.float64), []  # sum of the losses, number of sheets
     matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)
     with torch.set_grad_enabled(training), tqdm(loader, title, disable=not procs.is_main, leave=False) as bar:
-        for step, (images, masks) in enumerate(bar):
-            images, masks = (batch.to(procs.device, non_blocking=True) for batch in (images, masks))
+        for step, batch in enumerate(bar):
+            parts = [part.to(procs.device, non_blocking=True) for part in batch]
+            images, masks, instances = (*parts, None)[:3]
             first = step - step % accumulate  # first batch of those whose gradients are averaged
             group = min(accumulate, len(loader) - first)
             last = step + 1 == first + group
             with nullcontext() if last or not hasattr(model, "no_sync") else model.no_sync():
-                logits = precision.forward(model, images)
-                loss = loss_fn(logits, masks)
+                output = precision.forward(model, images)
                 if training:
+                    loss = updates.model.training_loss(output, masks, instances, loss_fn)
                     updates.scaler.scale(loss / group).backward()
+                else:
+                    loss = loss_fn(output, masks)
             if training and last:
                 updates.step()
             if num_classes:
-                matrix += confusion_matrix_torch(logits, masks, num_classes).cpu()
+                matrix += confusion_matrix_torch(output, masks, num_classes).cpu()
             unread.append(loss.detach() * len(images))
             total[1] += len(images)
             if len(unread) == READ_EVERY or step + 1 == len(loader):

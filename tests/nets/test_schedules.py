@@ -96,24 +96,30 @@ def test_step_falls_to_min_lr(total: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "init_lr", "optimizer_type", "backbone", "expected"),
+    ("batch_size", "init_lr", "optimizer_type", "model_name", "backbone", "expected"),
     [
-        (16, 7e-3, "sgd", "mobilenet", (7e-3, 7e-5)),
-        (8, 7e-3, "sgd", "mobilenet", (3.5e-3, 3.5e-5)),
-        (8, 7e-3, "sgd", "xception", (3.5e-3, 3.5e-5)),
-        (1, 7e-3, "sgd", "mobilenet", (5e-4, 5e-6)),  # 4.375e-4 is below the limit
-        (256, 7e-3, "sgd", "mobilenet", (1e-1, 1e-3)),  # 0.112 is above
-        (14, 5e-4, "adam", "mobilenet", (4.375e-4, 4.375e-6)),
-        (8, 5e-4, "adam", "mobilenet", (3e-4, 3e-6)),
-        (64, 5e-4, "adam", "mobilenet", (5e-4, 5e-6)),
-        (4, 5e-4, "adam", "xception", (1e-4, 1e-6)),
-        (64, 5e-4, "adam", "xception", (1e-4, 1e-6)),
+        (16, 7e-3, "sgd", "deeplabv3_plus", "mobilenet", (7e-3, 7e-5)),
+        (8, 7e-3, "sgd", "deeplabv3_plus", "mobilenet", (3.5e-3, 3.5e-5)),
+        (8, 7e-3, "sgd", "deeplabv3_plus", "xception", (3.5e-3, 3.5e-5)),
+        (1, 7e-3, "sgd", "deeplabv3_plus", "mobilenet", (5e-4, 5e-6)),  # 4.375e-4 is below the limit
+        (256, 7e-3, "sgd", "deeplabv3_plus", "mobilenet", (1e-1, 1e-3)),  # 0.112 is above
+        (14, 5e-4, "adam", "deeplabv3_plus", "mobilenet", (4.375e-4, 4.375e-6)),
+        (8, 5e-4, "adam", "deeplabv3_plus", "mobilenet", (3e-4, 3e-6)),
+        (64, 5e-4, "adam", "deeplabv3_plus", "mobilenet", (5e-4, 5e-6)),
+        (4, 5e-4, "adam", "deeplabv3_plus", "xception", (1e-4, 1e-6)),
+        (64, 5e-4, "adam", "deeplabv3_plus", "xception", (1e-4, 1e-6)),
+        (4, 5e-4, "adam", "unet", "vgg", (1e-4, 1e-6)),
+        (16, 5e-4, "adam", "unet", "mobilenet", (1e-4, 1e-6)),
+        (8, 7e-3, "sgd", "unet", "vgg", (3.5e-3, 3.5e-5)),
+        (8, 5e-4, "adam", "pspnet", "resnet50", (3e-4, 3e-6)),
+        (4, 4e-3, "adam", "nhm", "resnet18", (1e-3, 1e-5)),
     ],
 )
 def test_batch_size_rule(
-    batch_size: int, init_lr: float, optimizer_type: str, backbone: str, expected: tuple[float, float]
+    batch_size: int, init_lr: float, optimizer_type: str, model_name: str, backbone: str, expected: tuple[float, float]
 ) -> None:
-    assert batch_size_lr(batch_size, init_lr, 0.01 * init_lr, optimizer_type, backbone) == pytest.approx(expected)
+    rates = batch_size_lr(batch_size, init_lr, 0.01 * init_lr, optimizer_type, model_name, backbone)
+    assert rates == pytest.approx(expected)
 
 
 # --- optimisers -----------------------------------------------------------------------------------------------------

@@ -75,13 +75,15 @@ def test_a_full_disk_keeps_the_older_checkpoint(model, tmp_path, monkeypatch, er
     assert load_checkpoint(path).epoch == 3 and list(tmp_path.iterdir()) == [path]
 
 
-def test_bare_community_state_dict_needs_a_description(model, tmp_path):
+def test_bare_community_state_dict_needs_names_of_its_classes(model, tmp_path):
     path = tmp_path / "community.pth"
     torch.save(to_community(model.state_dict()), path)
-    for given in ({}, {"name_classes": NAMES}, {"backbone": "mobilenet"}):
-        with pytest.raises(UserError, match="bare state dict .* give name_classes and backbone"):
-            load_checkpoint(path, **given)
-    checkpoint = load_checkpoint(path, name_classes=NAMES, backbone="mobilenet")
+    with pytest.raises(UserError, match="bare state dict and does not name its classes: give name_classes"):
+        load_checkpoint(path, backbone="mobilenet")
+    with pytest.raises(UserError, match="trained with backbone mobilenet and xception was asked for"):
+        load_checkpoint(path, name_classes=NAMES, backbone="xception")
+    checkpoint = load_checkpoint(path, name_classes=NAMES)
+    assert (checkpoint.model_name, checkpoint.backbone) == ("deeplabv3_plus", "mobilenet")
     assert checkpoint.downsample_factor == 16 and checkpoint.colors[1] == [128, 0, 0]
     x = torch.rand(1, 3, 64, 48)
     with torch.inference_mode():
@@ -93,6 +95,8 @@ def test_arguments_that_contradict_the_checkpoint(model, tmp_path):
     save_checkpoint(path, content(model))
     with pytest.raises(UserError, match="trained with backbone mobilenet and xception was asked for"):
         load_checkpoint(path, backbone="xception")
+    with pytest.raises(UserError, match="trained with model_name deeplabv3_plus and unet was asked for"):
+        load_checkpoint(path, model_name="unet")
     with pytest.raises(UserError, match="trained with name_classes"):
         load_checkpoint(path, name_classes=["a", "b"])
     changed = load_checkpoint(path, input_shape=(96, 96), downsample_factor=8)
@@ -108,10 +112,10 @@ def test_files_that_are_no_checkpoint(tmp_path):
         with pytest.raises(UserError, match="weights.pth cannot be read as a checkpoint"):
             load_checkpoint(path)
     torch.save({"a": torch.ones(3), 0.5: 1}, path)
-    with pytest.raises(UserError, match="holds no DeepLabv3"):
+    with pytest.raises(UserError, match="holds no weights of these networks"):
         load_checkpoint(path)
     torch.save({"a": torch.ones(3)}, path)
-    with pytest.raises(UserError, match="holds no DeepLabv3"):
+    with pytest.raises(UserError, match="holds no weights of these networks"):
         load_checkpoint(path)
 
 

@@ -17,11 +17,10 @@ import torch
 from torch import nn
 
 from nets.blocks import SegmentationNetwork
-from nets.community import from_community, is_community
+from nets.community import community_model, from_community
 from nets.models import build_model
 from utils.utils import UserError, atomic_path, default_colors
 
-DEFAULT_MODEL = "deeplabv3_plus"  # the network of a bare state dict in the community's layout
 MAX_SIDE = 16_384  # pixels of the network's input; a larger one does not fit into any memory
 OLD_OPTIONS = ("decoder", "exact_upsampling")  # keys that old files have instead of `options`
 
@@ -96,6 +95,7 @@ def load_checkpoint(
     path: str | Path,
     *,
     name_classes: Sequence[str] | None = None,
+    model_name: str | None = None,
     backbone: str | None = None,
     downsample_factor: int | None = None,
     input_shape: tuple[int, int] | None = None,
@@ -105,7 +105,8 @@ def load_checkpoint(
     Args:
         path: a checkpoint of this project, which describes itself, or a bare state dict in the community's layout.
         name_classes: needed for a bare state dict; otherwise None, or the same as in the checkpoint.
-        backbone: needed for a bare state dict; otherwise None, or the same as in the checkpoint.
+        model_name: None, or the same as in the checkpoint.
+        backbone: None, or the same as in the checkpoint.
         downsample_factor: replaces the checkpoint's, because the same weights fit any. A bare state dict gets 16.
         input_shape: replaces the checkpoint's, for the same reason. A bare state dict gets (512, 512).
 
@@ -118,14 +119,15 @@ def load_checkpoint(
         options = {name: content[name] for name in OLD_OPTIONS if name in content}
         known = {name: content[name] for name in NAMES if name in content}
         checkpoint = require_sound(Checkpoint(**{"options": options, **known, "model": weights}), path)
-    elif name_classes is None or backbone is None:
-        raise UserError(f"{path} is a bare state dict and does not describe itself: give name_classes and backbone.")
+    elif name_classes is None:
+        raise UserError(f"{path} is a bare state dict and does not name its classes: give name_classes.")
     else:
+        network, encoder = community_model(content)
         checkpoint = Checkpoint.of_run(
-            {"name_classes": name_classes, "backbone": backbone}, model=weights, model_name=DEFAULT_MODEL,
+            {"name_classes": name_classes}, model=weights, model_name=network, backbone=encoder,
             downsample_factor=16, input_shape=[512, 512], settings={},
         )
-    for name, given in (("name_classes", name_classes), ("backbone", backbone)):
+    for name, given in (("name_classes", name_classes), ("model_name", model_name), ("backbone", backbone)):
         if given is not None and tuple_to_list(given) != getattr(checkpoint, name):
             raise UserError(
                 f"{path} was trained with {name} {getattr(checkpoint, name)} and {tuple_to_list(given)} was asked for: "
@@ -147,10 +149,10 @@ def weights_in(content: Any, path: str | Path) -> dict[str, torch.Tensor]:
     """
     if is_checkpoint(content):
         weights = content["model"]
-    elif isinstance(content, dict) and all(isinstance(name, str) for name in content) and is_community(content):
+    elif isinstance(content, dict) and all(isinstance(name, str) for name in content) and community_model(content):
         weights = from_community(content)
     else:
-        raise UserError(f"{path} holds no DeepLabv3+ weights: give a checkpoint made by train.py.")
+        raise UserError(f"{path} holds no weights of these networks: give a checkpoint made by train.py.")
     if not isinstance(weights, Mapping) or not all(
             isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in weights.items()):
         raise UserError(f"{path} is damaged: its model has to be a state dict, tensors by name. Copy the file again.")
@@ -236,7 +238,7 @@ def load_weights(model: nn.Module, state_dict: Mapping[str, torch.Tensor], reini
     if mismatched and not reinit_mismatched:
         raise UserError(
             f"The start weights do not fit {len(mismatched)} of {len(own)} entries of the network "
-            f"({_shorten(mismatched)}): check backbone and name_classes, or set reinit_mismatched = True to "
+            f"({_shorten(mismatched)}): check model_name, backbone and name_classes, or set reinit_mismatched = True to "
             "train these from scratch."
         )
     model.load_state_dict(fitting, strict=False)

@@ -26,7 +26,7 @@ def learning_rate(s: Settings, epoch: int) -> float:
     init_lr = DEFAULT_LR[s.optimizer_type] if s.init_lr is None else s.init_lr
     min_lr = 0.01 * init_lr if s.min_lr is None else s.min_lr
     batch = batch_size(s, epoch) * s.accumulate
-    init_lr, min_lr = batch_size_lr(batch, init_lr, min_lr, s.optimizer_type, s.backbone)
+    init_lr, min_lr = batch_size_lr(batch, init_lr, min_lr, s.optimizer_type, s.model_name, s.backbone)
     return lr_at(epoch, s.unfreeze_epoch, init_lr, min_lr, s.lr_decay_type)
 
 

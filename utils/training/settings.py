@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nets.models import NETWORKS, require_fitting
 from utils.config import Settings
 from utils.network.distributed import Processes
 from utils.network.precision import Precision
@@ -40,6 +41,15 @@ def check_settings(s: Settings, procs: Processes) -> None:
     ):
         if getattr(s, name) < 0:
             raise UserError(f"{name} is {getattr(s, name)}: it has to be 0 or more.", 2)
+    try:
+        require_fitting(s.model_name, s.backbone)
+    except ValueError as error:
+        raise UserError(str(error), 2) from error
+    if s.unlabelled and not NETWORKS[s.model_name].make.needs_instances:
+        raise UserError(
+            f"unlabelled is {s.unlabelled} and model_name is {s.model_name}, which learns nothing from sheets without "
+            'labels: set unlabelled = "", or model_name = "nhm".', 2
+        )
     for name in ("freeze_batch_size", "unfreeze_batch_size"):
         if getattr(s, name) % procs.world_size:
             raise UserError(

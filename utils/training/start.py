@@ -21,7 +21,7 @@ from utils.utils import UserError
 def load_resumable(s: Settings) -> Checkpoint:
     """The checkpoint to resume. Raises UserError when there is none or it cannot be resumed."""
     path = Path(s.save_dir) / "last_epoch_weights.pth"
-    checkpoint = load_checkpoint(path, name_classes=s.name_classes, backbone=s.backbone)
+    checkpoint = load_checkpoint(path, name_classes=s.name_classes, model_name=s.model_name, backbone=s.backbone)
     if checkpoint.training is None:
         raise UserError(f"{path} holds weights only and cannot be resumed: give it as model_path instead.")
     if checkpoint.settings["optimizer_type"] != s.optimizer_type:
@@ -69,7 +69,10 @@ def start_model(s: Settings, checkpoint: Checkpoint | None, procs: Processes) ->
 def run_options(s: Settings, checkpoint: Checkpoint | None) -> dict[str, bool]:
     """The network's options for these settings. A resumed run (`checkpoint`) keeps its way of upsampling."""
     exact = checkpoint.options.get("exact_upsampling", False) if checkpoint else True
-    options = {"decoder": s.decoder, "exact_upsampling": exact}
+    options = {
+        "decoder": s.decoder, "exact_upsampling": exact, "auxiliary": True,
+        "original_instances": s.instance_loss == "original",
+    }
     return {name: value for name, value in options.items() if name in options_of(s.model_name)}
 
 
