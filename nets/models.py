@@ -17,8 +17,8 @@
 
 It raises ConnectionError when `pretrained` weights cannot be downloaded, and ValueError when there are none.
 
-**A network** is a `SegmentationNetwork`, built from (num_classes, backbone, its own options). Not every backbone has the
-features that it needs.
+**A network** is a `SegmentationNetwork`, built from (num_classes, backbone, its own options). Not every backbone has
+the features that it needs.
 """
 
 from __future__ import annotations

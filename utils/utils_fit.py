@@ -99,7 +99,9 @@ def run_epoch(
 ) -> tuple[float, torch.Tensor | None]:
     """The mean loss over the sheets of all processes, and the confusion matrix or None.
 
-    In training it is the network's own `training_loss`, in validation `loss_fn` alone. The matrix is int64 (num_classes, num_classes): rows are the true classes, columns the predicted ones. It counts the
+    The loss is the network's own `training_loss` in training, and `loss_fn` alone in validation.
+
+    The matrix is int64 (num_classes, num_classes): rows are the true classes, columns the predicted ones. It counts the
     letterboxed masks at the network's input size. Ignored pixels are left out.
 
     Args:

@@ -178,6 +178,15 @@ def test_networks_that_there_are_none_of(model, tmp_path, changes, sentence):
         load_checkpoint(path).build()
 
 
+def test_a_backbone_file_older_than_the_counting_of_batches(model, tmp_path):
+    weights = {name: value + 1 for name, value in model.backbone.state_dict().items()}
+    torch.save({name: value for name, value in weights.items() if not name.endswith("tracked")}, tmp_path / "old.pth")
+    other = new_deeplab(5)
+    load_backbone(other.backbone, tmp_path / "old.pth")
+    loaded = other.backbone.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in loaded.items() if not name.endswith("tracked"))
+
+
 def test_the_description_is_plain(model):
     description = json.loads(json.dumps(content(model, options={"decoder": True}).description()))
     assert description == {

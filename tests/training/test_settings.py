@@ -32,7 +32,7 @@ from utils.utils import UserError
     ({"seed": -1}, "seed is -1: it has to be from 0 to 4294967295"),
     ({"momentum": 1.5}, "momentum is 1.5: it has to be 0 or more and below 1"),
     ({"weight_decay": -0.1}, "weight_decay is -0.1: it has to be 0 or more"),
-    ({"backbone": "vgg"}, "backbone is vgg, which does not fit deeplabv3_plus: it has to be one of mobilenet, xception"),
+    ({"backbone": "vgg"}, "backbone is vgg, which does not fit deeplabv3_plus: it has to be one of mobilenet, xcep"),
     ({"unlabelled": "more"}, "unlabelled is more and model_name is deeplabv3_plus, which learns nothing from sheets"),
     ({"object_gap": 4}, "object_gap is 4: it has to be 0 or an odd number"),
     ({"gap_weight": 0.0}, "gap_weight is 0.0: it has to be above 0"),

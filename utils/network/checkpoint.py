@@ -238,8 +238,8 @@ def load_weights(model: nn.Module, state_dict: Mapping[str, torch.Tensor], reini
     if mismatched and not reinit_mismatched:
         raise UserError(
             f"The start weights do not fit {len(mismatched)} of {len(own)} entries of the network "
-            f"({_shorten(mismatched)}): check model_name, backbone and name_classes, or set reinit_mismatched = True to "
-            "train these from scratch."
+            f"({_shorten(mismatched)}): check model_name, backbone and name_classes, or set reinit_mismatched = True "
+            "to train these from scratch."
         )
     model.load_state_dict(fitting, strict=False)
     return mismatched
@@ -254,6 +254,8 @@ def load_backbone(backbone: nn.Module, path: str | Path) -> None:
     if not isinstance(state_dict, dict):
         raise UserError(f"backbone_path {path} holds no state dict: choose a file with weights by name.")
     own = backbone.state_dict()
+    # Files older than PyTorch 0.4.1, such as resnet50-19c8e357.pth, count no batches, and BatchNorm can do without.
+    own = {name: value for name, value in own.items() if name in state_dict or not name.endswith("num_batches_tracked")}
     missing = [name for name in own if getattr(state_dict.get(name), "shape", None) != own[name].shape]
     if missing:
         raise UserError(f"backbone_path {path} does not fit the backbone ({_shorten(missing)}): choose other weights.")
