@@ -1,8 +1,10 @@
-"""Recognises the weights of the community's DeepLabv3+, U-Net and PSPNet PyTorch checkpoints, and renames them.
+"""Recognises the weights of other PyTorch programs, and renames them.
 
-Two parts have other names here. In the blocks of MobileNetV2, torchvision groups a convolution with its BatchNorm and
-ReLU6 (`conv.1.0`, `conv.1.1`). The community numbers all layers in one row (`conv.3`, `conv.4`). In U-Net, the encoder
-is `backbone`; the community calls it `vgg` or `resnet`, and numbers the convolutions of the last block.
+They are the community's DeepLabv3+, U-Net and PSPNet, and the Natural History Museum's network. Three parts have other
+names here. In the blocks of MobileNetV2, torchvision groups a convolution with its BatchNorm and ReLU6 (`conv.1.0`,
+`conv.1.1`). The community numbers all layers in one row (`conv.3`, `conv.4`). In U-Net, the encoder is `backbone`; the
+community calls it `vgg` or `resnet`, and numbers the convolutions of the last block. In the museum's network, all parts
+are named differently.
 """
 
 from __future__ import annotations
@@ -20,29 +22,33 @@ MARKS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("unet", "resnet50"): ("up_concat1.conv1.weight", "resnet.conv1.weight"),
     ("pspnet", "mobilenet"): ("master_branch.1.weight", "backbone.features.1.conv.0.weight"),
     ("pspnet", "resnet50s"): ("master_branch.1.weight", "backbone.conv3.weight"),
+    ("nhm", "resnet18"): ("embedding.atrous1.weight", "conv_instance.3.weight"),
 }
 FLAT = re.compile(r"(backbone\.features\.(\d+)\.conv\.)(\d+)\.(\w+)")
 NESTED = re.compile(r"(backbone\.features\.(\d+)\.conv\.)(\d+)\.(?:(\d+)\.)?(\w+)")
-# How names of U-Net begin, by backbone: the community's beginning -> ours.
-UNET_STARTS: Mapping[str, Mapping[str, str]] = {
-    "vgg": {"vgg.": "backbone."},
-    "resnet50": {"resnet.": "backbone.", "up_conv.1.": "up_conv.conv1.", "up_conv.3.": "up_conv.conv2."},
+# Networks in which only the beginnings of the names differ: theirs -> ours.
+STARTS: Mapping[tuple[str, str], Mapping[str, str]] = {
+    ("unet", "vgg"): {"vgg.": "backbone."},
+    ("unet", "resnet50"): {"resnet.": "backbone.", "up_conv.1.": "up_conv.conv1.", "up_conv.3.": "up_conv.conv2."},
+    ("nhm", "resnet18"): {
+        "embedding.downsample1.0.": "backbone.conv1.", "embedding.downsample1.1.": "backbone.bn1.",
+        "embedding.downsample2.0.": "backbone.layer1.", "embedding.downsample2.1.": "backbone.layer2.",
+        "embedding.atrous1.": "context.atrous.0.", "embedding.atrous2.": "context.atrous.1.",
+        "embedding.atrous3.": "context.atrous.2.", "embedding.atrous4.": "context.atrous.3.",
+        "embedding.conv1.": "context.join.", "reconstruction.upsample1.": "image_decoder.",
+        "reconstruction.upsample2.": "feature_decoder.", "conv_semantic.": "class_head.",
+        "conv_instance.": "embedding_head.",
+    },
 }
 
 
 def community_model(state_dict: Mapping[str, object]) -> tuple[str, str] | None:
-    """The model_name and backbone of a state dict in the community's layout; None for any other.
+    """The model_name and backbone of a state dict in one of these layouts; None for any other.
 
     Keys may begin with DataParallel's `module.`.
     """
     keys = {key.removeprefix("module.") for key in state_dict}
     return next((names for names, marks in MARKS.items() if keys.issuperset(marks)), None)
-
-
-def is_community(state_dict: Mapping[str, object]) -> bool:
-    """Whether `state_dict` is a DeepLabv3+ in the community's layout; keys may begin with DataParallel's `module.`."""
-    model = community_model(state_dict)
-    return model is not None and model[0] == "deeplabv3_plus"
 
 
 def from_community(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -54,19 +60,19 @@ def from_community(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     model = community_model(state_dict)
     if model is None:
         return state_dict
-    if model[0] == "unet":
-        return _with_starts(state_dict, UNET_STARTS[model[1]])
+    if model in STARTS:
+        return _with_starts(state_dict, STARTS[model])
     return {FLAT.sub(_to_nested_name, key): value for key, value in state_dict.items()}
 
 
 def to_community(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`state_dict` of one of these networks with the community's names. The tensors are the same objects.
+    """`state_dict` of one of these networks with the names of the other program. The tensors are the same objects.
 
     A network that the community does not have, such as U-Net on MobileNetV2, gets names alike.
     """
-    for backbone, starts in UNET_STARTS.items():
+    for model, starts in STARTS.items():
         renamed = _with_starts(state_dict, {ours: theirs for theirs, ours in starts.items()})
-        if community_model(renamed) == ("unet", backbone):
+        if community_model(renamed) == model:
             return renamed
     return {NESTED.sub(_to_flat_name, key): value for key, value in state_dict.items()}
 

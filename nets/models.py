@@ -11,6 +11,7 @@
 |:--|:--|:--|:--|:--|
 | mobilenet | 16, 24, 32, 96, 320 | 2, 4, 8, 16, 32 | 2, 4, 8, 16, 16 | 2, 4, 8, 8, 8 |
 | xception | 128, 256, 728, 2048 | | 2, 4, 8, 16 | 2, 4, 8, 8 |
+| resnet18 | 64, 128 | | 4, 8 | 4, 8 |
 | resnet50 | 64, 256, 512, 1024, 2048 | 2, 4, 8, 16, 32 | 2, 4, 8, 16, 16 | 2, 4, 8, 8, 8 |
 | resnet50s | 128, 256, 512, 1024, 2048 | 2, 4, 8, 16, 32 | 2, 4, 8, 16, 16 | 2, 4, 8, 8, 8 |
 | vgg | 64, 128, 256, 512, 512 | 1, 2, 4, 8, 16 | 1, 2, 4, 8, 16 | |
@@ -32,8 +33,9 @@ from torch import nn
 from nets.blocks import SegmentationNetwork
 from nets.deeplabv3_plus import DeepLab
 from nets.mobilenetv2 import mobilenetv2
+from nets.nhm import NHM
 from nets.pspnet import PSPNet
-from nets.resnet import resnet50, resnet50s
+from nets.resnet import resnet18, resnet50, resnet50s
 from nets.unet import UNet
 from nets.vgg import vgg
 from nets.xception import xception
@@ -48,12 +50,14 @@ class Network(NamedTuple):
 
 
 BACKBONES: Mapping[str, Callable[[bool, int], nn.Module]] = {
-    "mobilenet": mobilenetv2, "xception": xception, "resnet50": resnet50, "resnet50s": resnet50s, "vgg": vgg,
+    "mobilenet": mobilenetv2, "xception": xception, "resnet18": resnet18, "resnet50": resnet50, "resnet50s": resnet50s,
+    "vgg": vgg,
 }
 NETWORKS: Mapping[str, Network] = {
     "deeplabv3_plus": Network(DeepLab, ("mobilenet", "xception")),
     "unet": Network(UNet, ("vgg", "resnet50", "mobilenet"), downsample_factor=32),
     "pspnet": Network(PSPNet, ("mobilenet", "resnet50", "resnet50s")),
+    "nhm": Network(NHM, ("resnet18",), downsample_factor=8),
 }
 DOWNSAMPLE_FACTORS: tuple[int, ...] = (8, 16)
 # The same choices as types, for the constants of the scripts.

@@ -1,22 +1,24 @@
-"""ResNet-50 as encoder: He et al. 2016, arXiv 1512.03385.
+"""ResNet-50 and ResNet-18 as encoders: He et al. 2016, arXiv 1512.03385.
 
-It is `torchvision.models.resnet50` without the classifier. Deviations from the paper:
+They are `torchvision.models.resnet50` and `resnet18` without the classifier. Deviations from the paper:
 - The stride of a block is in its 3x3 convolution, as in torchvision.
 - Dilation can replace the last strides, as in PSPNet (Zhao et al. 2017, arXiv 1612.01105).
 - `resnet50` pools without padding, as the community's U-Net does: its windows begin at each second row and column.
 - `resnet50s` has three 3x3 convolutions in place of the first 7x7, as PSPNet does. Its first feature has 128 channels.
+- `resnet18` ends at stride 8, as in the Natural History Museum's network. It pools as torchvision does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import ResNet50_Weights
+from torchvision.models import ResNet18_Weights, ResNet50_Weights, WeightsEnum
+from torchvision.models import resnet18 as torchvision_resnet18
 from torchvision.models import resnet50 as torchvision_resnet50
 
 from nets.mobilenetv2 import fold_normalisation, imagenet_weights
-
-WEIGHTS = ResNet50_Weights.IMAGENET1K_V1
 
 
 class ResNet50(nn.Module):
@@ -86,6 +88,41 @@ class ResNet50S(ResNet50):
         return F.max_pool2d(x, 3, stride=2, padding=1)
 
 
+class ResNet18(nn.Module):
+    """The first half of ResNet-18; `forward` describes its features. The layers have torchvision's names.
+
+    `first` and `second` compute one feature each, for a network that changes the first before it goes on.
+    """
+
+    channels = (64, 128)
+    strides = (4, 8)
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name, layer in torchvision_resnet18().named_children():
+            if name in ("conv1", "bn1", "layer1", "layer2"):
+                self.add_module(name, layer)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """The features of x, float (N, 3, H, W) RGB in [0, 1]. Sizes are rounded up.
+
+        | Number | Channels | Stride |
+        |--:|--:|--:|
+        | 0 | 64 | 4 |
+        | 1 | 128 | 8 |
+        """
+        first = self.first(x)
+        return [first, self.second(first)]
+
+    def first(self, x: Tensor) -> Tensor:
+        """Feature 0, (N, 64, H / 4, W / 4), of an image x, (N, 3, H, W)."""
+        return F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, stride=2, padding=1)
+
+    def second(self, x: Tensor) -> Tensor:
+        """Feature 1, (N, 128, h / 2, w / 2), of feature 0, (N, 64, h, w)."""
+        return self.layer2(self.layer1(x))
+
+
 def resnet50(pretrained: bool = False, downsample_factor: int = 16) -> ResNet50:
     """The encoder, for input in [0, 1]. `pretrained` loads torchvision's ImageNet weights, downloaded once.
 
@@ -93,7 +130,7 @@ def resnet50(pretrained: bool = False, downsample_factor: int = 16) -> ResNet50:
     """
     model = ResNet50(downsample_factor)
     if pretrained:
-        model.load_state_dict(imagenet_encoder())
+        model.load_state_dict(imagenet_encoder(ResNet50_Weights.IMAGENET1K_V1, model.state_dict()))
     return model
 
 
@@ -107,12 +144,24 @@ def resnet50s(pretrained: bool = False, downsample_factor: int = 16) -> ResNet50
     return ResNet50S(downsample_factor)
 
 
-def imagenet_encoder() -> dict[str, Tensor]:
-    """torchvision's ImageNet weights of the encoder, changed by `fold_normalisation` to take RGB in [0, 1].
+def resnet18(pretrained: bool = False, downsample_factor: int = 16) -> ResNet18:
+    """The encoder, for input in [0, 1]. `pretrained` loads torchvision's ImageNet weights, downloaded once.
+
+    `downsample_factor` has no effect: the largest stride is 8.
+    Raises ConnectionError when the weights cannot be downloaded.
+    """
+    model = ResNet18()
+    if pretrained:
+        model.load_state_dict(imagenet_encoder(ResNet18_Weights.IMAGENET1K_V1, model.state_dict()))
+    return model
+
+
+def imagenet_encoder(weights: WeightsEnum, names: Container[str]) -> dict[str, Tensor]:
+    """torchvision's ImageNet weights with these names, changed by `fold_normalisation` to take RGB in [0, 1].
 
     Raises ConnectionError when they cannot be downloaded, or the download is damaged.
     """
-    state = {key: value for key, value in imagenet_weights(WEIGHTS).items() if not key.startswith("fc.")}
+    state = {name: value for name, value in imagenet_weights(weights).items() if name in names}
     first = {"0.0.weight": state["conv1.weight"], "0.1.running_mean": state["bn1.running_mean"]}
-    folded = fold_normalisation(first, WEIGHTS.transforms().mean, WEIGHTS.transforms().std)
+    folded = fold_normalisation(first, weights.transforms().mean, weights.transforms().std)
     return {**state, "conv1.weight": folded["0.0.weight"], "bn1.running_mean": folded["0.1.running_mean"]}

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from helpers import FIXTURES, needs_fixtures, new_deeplab
-from nets.community import from_community, is_community, to_community
+from nets.community import community_model, from_community, to_community
 
 # community name, ours: what Sandler et al.'s blocks with (1 to 17) and without (block 1) expansion look like
 NAMES = {
@@ -35,8 +35,8 @@ def test_names_of_the_community_layout() -> None:
     assert from_community(parallel) == ours
     assert from_community(ours) == ours
     assert to_community(ours) == community
-    assert is_community(community) and is_community(parallel)
-    assert not is_community(ours) and not is_community({}) and not is_community({"state_dict": community})
+    assert community_model(community) == community_model(parallel) == ("deeplabv3_plus", "mobilenet")
+    assert not any(map(community_model, (ours, {}, {"state_dict": community})))
 
 
 @needs_fixtures
@@ -57,4 +57,5 @@ def test_xception_has_the_communitys_keys_and_shapes() -> None:
     expected = json.loads((FIXTURES / "community_layout_xception_21_keys.json").read_text(encoding="utf-8"))
     model_state = new_deeplab(21, "xception").state_dict()
     assert {key: list(value.shape) for key, value in to_community(model_state).items()} == expected
-    assert is_community(model_state) and from_community(model_state).keys() == model_state.keys()
+    assert community_model(model_state) == ("deeplabv3_plus", "xception")
+    assert from_community(model_state).keys() == model_state.keys()

@@ -1,4 +1,4 @@
-"""ResNet-50: parity with torchvision, sizes, pretrained weights."""
+"""ResNet-50 and ResNet-18: parity with torchvision, sizes, pretrained weights."""
 
 from collections.abc import Callable
 from urllib.error import URLError
@@ -9,7 +9,7 @@ import torchvision
 from torch import nn
 
 from helpers import randomise
-from nets.resnet import resnet50, resnet50s
+from nets.resnet import resnet18, resnet50, resnet50s
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +18,12 @@ def reference() -> nn.Module:
     model = randomise(torchvision.models.resnet50(weights=None))
     model.maxpool = nn.MaxPool2d(3, stride=2, ceil_mode=True)
     return model
+
+
+@pytest.fixture(scope="module")
+def reference18() -> nn.Module:
+    """torchvision's ResNet-18."""
+    return randomise(torchvision.models.resnet18(weights=None))
 
 
 @torch.no_grad()
@@ -41,6 +47,22 @@ def test_resnet_is_torchvisions_sampled_more_densely(reference: nn.Module, downs
 
 
 @torch.no_grad()
+def test_resnet18_is_the_first_half_of_torchvisions(reference18: nn.Module) -> None:
+    with torch.device("meta"):
+        encoder = resnet18(downsample_factor=8).eval()
+    weights = reference18.state_dict()
+    encoder.load_state_dict({name: weights[name] for name in encoder.state_dict()}, assign=True)
+    assert (encoder.channels, encoder.strides) == ((64, 128), (4, 8))
+    for height, width in ((64, 96), (75, 49), (1, 3)):
+        image = torch.rand(2, 3, height, width)
+        first = reference18.maxpool(reference18.relu(reference18.bn1(reference18.conv1(image))))
+        expected = (first, reference18.layer2(reference18.layer1(first)))
+        for feature, theirs, stride in zip(encoder(image), expected, encoder.strides, strict=True):
+            torch.testing.assert_close(feature, theirs)
+            assert feature.shape[2:] == (-(-height // stride), -(-width // stride))
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("downsample_factor", [8, 16])
 @pytest.mark.parametrize("make", [resnet50, resnet50s])
 def test_features_are_those_of_the_table(make: Callable[..., nn.Module], downsample_factor: int) -> None:
@@ -54,24 +76,29 @@ def test_features_are_those_of_the_table(make: Callable[..., nn.Module], downsam
     assert encoder.strides[-1] == downsample_factor
 
 
-def stand_in(monkeypatch: pytest.MonkeyPatch, download: Callable[..., object]) -> None:
-    """Puts `download` in the place of PyTorch's downloader of weights."""
-    monkeypatch.setattr(torchvision.models.ResNet50_Weights, "get_state_dict", download)
-
-
 @torch.no_grad()
-def test_pretrained_weights_take_unnormalised_input(reference: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("make", "name"), [(resnet50, "reference"), (resnet18, "reference18")])
+def test_pretrained_weights_take_unnormalised_input(
+    make: Callable[..., nn.Module], name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = request.getfixturevalue(name)
     stand_in(monkeypatch, lambda *args, **kwargs: reference.state_dict())
-    encoder = resnet50(pretrained=True).eval()
+    encoder = make(pretrained=True).eval()
     x = torch.rand(1, 3, 64, 64)
     normalised = torchvision.transforms.functional.normalize(x, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-    expected = reference.relu(reference.bn1(reference.conv1(normalised)))
+    expected = reference.bn1(reference.conv1(normalised))
     # the border sees the zero padding, which stands for another colour (see fold_normalisation)
-    ours = encoder.stem(x)
+    ours = encoder.bn1(encoder.conv1(x))
     torch.testing.assert_close(ours[..., 2:-2, 2:-2], expected[..., 2:-2, 2:-2], atol=1e-5, rtol=1e-5)
     weights = reference.state_dict()
     changed = {name for name, value in encoder.state_dict().items() if not torch.equal(value, weights[name])}
     assert changed == {"conv1.weight", "bn1.running_mean"}
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, download: Callable[..., object]) -> None:
+    """Puts `download` in the place of PyTorch's downloader of weights."""
+    for weights in (torchvision.models.ResNet50_Weights, torchvision.models.ResNet18_Weights):
+        monkeypatch.setattr(weights, "get_state_dict", download)
 
 
 def test_pretrained_without_a_network_ends_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +107,8 @@ def test_pretrained_without_a_network_ends_in_a_sentence(monkeypatch: pytest.Mon
 
     stand_in(monkeypatch, download)
     with torch.device("meta"):
-        with pytest.raises(ConnectionError, match=r"pretrained is True and https://.*resnet50-.*\.pth could not be"):
-            resnet50(pretrained=True)
+        for make, number in ((resnet50, 50), (resnet18, 18)):
+            with pytest.raises(ConnectionError, match=rf"pretrained is True and https://.*resnet{number}-.*\.pth"):
+                make(pretrained=True)
         with pytest.raises(ValueError, match='pretrained is True and backbone is "resnet50s".*backbone = "resnet50"'):
             resnet50s(pretrained=True)
