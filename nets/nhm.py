@@ -119,7 +119,7 @@ class NHM(SegmentationNetwork):
         """The pass with noise, for x as above. Classes and embeddings learn from it, as in ladder networks."""
         noisy_x = self.add_noise(x)
         noisy = self.add_noise(self.backbone.first(noisy_x))
-        with torch.no_grad():  # after the noisy pass: autocast keeps the weights of the first, which must have gradients
+        with torch.no_grad():  # not before the noisy pass: autocast would keep weights without gradients
             clean = self.backbone.first(x)
         features = self.backbone.second(noisy)
         restored, restored_x = self.reconstruct(noisy_x, noisy, features)

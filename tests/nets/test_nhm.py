@@ -150,9 +150,9 @@ def test_image_and_first_features_get_noise_in_training_alone(model: NHM) -> Non
         F.max_pool2d(result.clamp(min=0), 3, 2, 1)))
     model.backbone.layer1.register_forward_pre_hook(lambda module, args: features.append(args[0]))
     model(x)
-    clean, noisy = images
+    noisy, clean = images
     assert torch.equal(clean, x)
-    for noise in (noisy - x, features[0] - pooled[1]):
+    for noise in (noisy - x, features[0] - pooled[0]):
         assert noise.std().item() == pytest.approx(0.1, rel=0.02) and noise.mean().abs() < 0.002
     model.eval()(x)
     assert len(images) == 3 and torch.equal(images[-1], x) and torch.equal(features[-1], pooled[-1])
