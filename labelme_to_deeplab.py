@@ -1,6 +1,7 @@
 """Turns labelme's JSON files into a data set for training: JPEGImages/*.jpg and SegmentationClass/*.png.
 
     python labelme_to_deeplab.py --input_dir=path/to/json_files --output_dir=herbarium_sheets/mine
+    python labelme_to_deeplab.py --instances=true        also writes InstanceClass/*.png, for networks that need it
 
 It reads the files of labelme 3 to 7 with all shape types. The image is looked for at imagePath, then beside the JSON
 file under the same name, then inside the JSON file. Later shapes lie on top of earlier ones. An upright RGB JPEG is
@@ -20,15 +21,16 @@ from utils import config
 from utils.config import Settings
 from utils.files.images import opened, read_image, write_picture
 from utils.files.jobs import Job, find_files, read_each, run_jobs, warn
-from utils.files.masks import write_mask
+from utils.files.masks import write_instances, write_mask
 from utils.files.metadata import Kept, orientation
+from utils.files.voc import INSTANCE_DIR, instance_file
 from utils.labels.formats.labelme import Annotation, annotated_image, read_labelme
-from utils.labels.marked import require_pixel_coordinates
+from utils.labels.marked import MAX_OBJECTS, require_pixel_coordinates
 from utils.labels.names import classes_of_labels, label_values, require_known
 from utils.labels.shapes import paint, shape_outcomes
 from utils.labels.tally import Tally
 from utils.memory import keep_freed_memory
-from utils.utils import NAME_CLASSES, UserError, atomic_path, require_distinct
+from utils.utils import NAME_CLASSES, UserError, atomic_path, remove_abandoned, require_distinct
 
 # Folders
 input_dir: str = "datasets/before"     # labelme's *.json files; images lie beside them, or where imagePath says
@@ -44,8 +46,9 @@ label_names: dict[str, str] = {"Color_chart": "Color chart"}  # label in labelme
 line_width: int = 10                   # line and linestrip
 point_size: int = 5                    # point and points: radius of the disc
 
-# Objects of one class that touch
-seam: float = 0.002                    # an ignored line separates them; its width as a share of the height; 0: no line
+# Objects of one class
+instances: bool = False                # True: also write InstanceClass, the number of each pixel's object on its sheet
+seam: float = 0.002                    # an ignored line where they touch; its width, as a share of the height; 0: none
 
 # Images that cannot be copied
 jpeg_quality: int = 95                 # 1 to 100
@@ -76,16 +79,21 @@ def main(settings: Settings) -> int:
         for item in annotations
     ]
     require_distinct([(job.source, job.output) for job in jobs])
+    remove_abandoned(Path(settings.output_dir) / INSTANCE_DIR)
     unconverted = run_jobs(jobs, "Convert")
     print(f"Sheets converted: {len(jobs) - unconverted}, files skipped: {failed + unconverted}.\n\n"
           f"{tally.table(settings.name_classes[1:])}")
     if len(jobs) > unconverted and not tally.written:
         warn(f"No object was written: the masks in {settings.output_dir} are all background.")
+    older = 0 if settings.instances else sum(instance_file(job.output).exists() for job in jobs)
+    if older:
+        warn(f"{Path(settings.output_dir) / INSTANCE_DIR} has {older} instance masks of an earlier conversion, which "
+             "may not fit the new masks: convert again with --instances=true, or delete them.")
     return 1 if failed + unconverted else 0
 
 
 def convert(item: Annotation, settings: Settings, values: Mapping[str, int], tally: Tally) -> None:
-    """Writes the image and the mask of one sheet, and counts its objects.
+    """Writes the image and the mask of one sheet, perhaps its instance mask, and counts its objects.
 
     Args:
         item: the sheet's annotation; shapes of one group are one object.
@@ -97,18 +105,25 @@ def convert(item: Annotation, settings: Settings, values: Mapping[str, int], tal
         UserError: the image is missing or bad, or does not fit the annotation.
     """
     folder = Path(settings.output_dir)
+    mask_path = folder / "SegmentationClass" / f"{item.path.stem}.png"
+    if len(item.shapes) > MAX_OBJECTS:
+        raise UserError(f"{item.path} has {len(item.shapes)} shapes: up to {MAX_OBJECTS} are allowed.")
     with annotated_image(item) as (image, note):
         if note:
             warn(f"{item.path}: {note}.")
         pixels = read_image(image)
         size = pixels.shape[:2]
         require_annotated_size(item, image, size)
-        mask, covered, seen = paint(
-            item.shapes, size, values, settings.line_width, settings.point_size, settings.seam)
-        outcomes = shape_outcomes(item.shapes, size, values, covered, seen)
+        for target in (mask_path, instance_file(mask_path)):
+            if target.exists() and image.samefile(target):
+                raise UserError(f"{image} would be overwritten by a mask: choose another output_dir.")
+        painted = paint(item.shapes, size, values, settings.line_width, settings.point_size, settings.seam)
+        outcomes = shape_outcomes(item.shapes, size, values, painted.covered, painted.seen)
         tally.settle(item.path, outcomes, [] if item.shapes else ["it has no shapes, so its mask is all background"])
         save_image(image, pixels, folder / "JPEGImages" / f"{item.path.stem}.jpg", settings.jpeg_quality)
-    write_mask(folder / "SegmentationClass" / f"{item.path.stem}.png", mask)
+    write_mask(mask_path, painted.mask)
+    if settings.instances:
+        write_instances(instance_file(mask_path), painted.instances)
 
 
 def require_annotated_size(item: Annotation, image: Path, size: tuple[int, int]) -> None:

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import torch
 
 from nets.deeplabv3_training import make_optimizer
-from nets.models import BackboneName, DownsampleFactor, ModelName
+from nets.models import NETWORKS, BackboneName, DownsampleFactor, ModelName
 from utils import config
 from utils.callbacks import LossHistory
 from utils.dataloader import SheetDataset, make_loader, sheet_box
@@ -33,7 +33,7 @@ from utils.network.precision import choose_precision
 from utils.training.averaging import make_average
 from utils.training.cache import SheetCache
 from utils.training.loss import make_loss
-from utils.training.mixing import times_an_epoch, training_files
+from utils.training.mixing import times_an_epoch, training_files, unlabelled_files
 from utils.training.preflight import preflight, require_teachable
 from utils.training.schedule import batch_size, epoch_seed, is_frozen, learning_rate
 from utils.training.settings import check_settings, describe_run
@@ -128,25 +128,29 @@ def train(s: config.Settings, procs: Processes) -> None:
     """Trains as the settings say. The top of this file lists the files that it writes."""
     check_settings(s, procs)
     data = VocDataset(s.dataset_path, s.dataset)
-    (train_files, parts), val_files = training_files(s, data), list(dict.fromkeys(data.files("val")))
+    (labelled, parts), val_files = training_files(s, data), list(dict.fromkeys(data.files("val")))
+    train_files = labelled + unlabelled_files(s.unlabelled)
     predict_shape = s.predict_shape or s.input_shape
+    panoptic = NETWORKS[s.model_name].make.needs_instances
     pixels = preflight(
         train_files + val_files, len(s.name_classes), procs.is_main,
         [sheet_box(s.input_shape, s.augment_scale)] * len(train_files) + [predict_shape] * len(val_files),
         SheetCache(s.cache_dir, s.cache_gb, procs.world_size), len(train_files) * procs.rank // procs.world_size,
+        [panoptic] * len(train_files) + [False] * len(val_files),
     )
-    warnings = require_teachable(pixels[:len(train_files)], pixels[len(train_files):], s.name_classes)
+    warnings = require_teachable(pixels[:len(labelled)], pixels[len(train_files):], s.name_classes)
+    instance_faults = data.instance_faults("train") if panoptic else []
     if procs.is_main:
         remove_abandoned(s.save_dir)
-        for warning in [*warnings, *data.list_faults(), *data.mask_faults()]:
+        for warning in [*warnings, *data.list_faults(), *data.mask_faults(), *instance_faults]:
             warn(warning)
     train_set = SheetDataset(
         train_files, s.input_shape, s.seed, s.augment_scale,
         paste=s.paste, object_gap=s.object_gap, degraded=s.degraded, turned=s.turned,
-        cache_dir=s.cache_dir, parts=parts,
+        cache_dir=s.cache_dir, parts=parts, panoptic=panoptic,
     )
     val_set = SheetDataset(val_files, predict_shape, s.seed, cache_dir=s.cache_dir)
-    loss_fn = make_loss(s, pixels[:len(train_files)] * times_an_epoch(parts)[:, None], procs.device)
+    loss_fn = make_loss(s, pixels[:len(labelled)] * times_an_epoch(parts)[:, None], procs.device)
 
     seed_everything(s.seed)
     checkpoint = load_resumable(s) if s.resume else None
@@ -172,7 +176,7 @@ def train(s: config.Settings, procs: Processes) -> None:
         save_checkpoint(Path(s.save_dir) / f"{name}.pth", replace(about, **content, training=training))
 
     if procs.is_main:
-        print(describe_run(s, procs, precision, parts, len(val_set), first_epoch))
+        print(describe_run(s, procs, precision, parts, train_set.unlabelled, len(val_set), first_epoch))
         save(first_epoch, "last_epoch_weights", training={**updates.state_dict(), **history.state_dict()})
     load = partial(make_loader, num_workers=s.num_workers, procs=procs)
     val_loader = load(val_set, s.unfreeze_batch_size)

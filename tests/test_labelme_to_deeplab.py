@@ -13,7 +13,7 @@ from PIL import Image
 import labelme_to_deeplab
 from utils import config
 from utils.files.images import read_image
-from utils.files.masks import read_mask
+from utils.files.masks import read_instances, read_mask
 from utils.utils import UserError, voc_palette
 
 REPOSITORY = Path(labelme_to_deeplab.__file__).parent
@@ -183,6 +183,41 @@ def test_a_seam_is_kept_between_touching_objects(tmp_path, before, convert, seam
     assert convert(**seam) == 0
     mask = read_mask(tmp_path / "out" / "SegmentationClass" / "K1.png")
     assert (mask[1:5, 5:7] == 255).all() and (mask == 255).sum() == 8 and (mask == 2).sum() == 32
+
+
+def test_instance_masks_number_the_objects_of_each_sheet(tmp_path, before, convert, capsys):
+    for stem in ("K1", "K2"):
+        sheet().save(before / f"{stem}.jpg")
+    write_json(before / "K1.json", [LABEL, {**LABEL, "points": [[6, 1], [12, 5]]},
+                                    {**LABEL, "label": "Scale", "points": [[20, 9], [24, 11]]}])
+    write_json(before / "K2.json", [])
+    assert convert(seam=0.0) == 0 and not (tmp_path / "out/InstanceClass").exists()
+    assert convert(seam=0.0, instances=True) == 0
+    expected = np.zeros(SIZE, np.uint16)
+    expected[1:5, 2:6], expected[1:5, 6:12], expected[9:11, 20:24] = 1, 2, 3
+    np.testing.assert_array_equal(read_instances(tmp_path / "out/InstanceClass/K1.png"), expected)
+    assert not read_instances(tmp_path / "out/InstanceClass/K2.png").any()
+    assert "earlier conversion" not in capsys.readouterr().err
+    assert convert() == 0
+    assert "InstanceClass has 2 instance masks of an earlier conversion, which may not fit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("folder", ["SegmentationClass", "InstanceClass"])
+def test_originals_are_not_overwritten_by_masks(tmp_path, before, convert, folder, capsys):
+    source = tmp_path / "out" / folder / "K1.png"
+    source.parent.mkdir(parents=True)
+    sheet().save(source)
+    write_json(before / "K1.json", [LABEL], imagePath=f"../out/{folder}/K1.png")
+    assert convert(instances=True) == 1
+    assert "K1.png would be overwritten by a mask" in capsys.readouterr().err
+    assert np.array_equal(read_image(source), np.asarray(sheet())) and not (tmp_path / "out/JPEGImages").exists()
+
+
+def test_more_shapes_than_numbers(before, convert, monkeypatch, capsys):
+    monkeypatch.setattr(labelme_to_deeplab, "MAX_OBJECTS", 2)
+    sheet().save(before / "K1.jpg")
+    write_json(before / "K1.json", [LABEL, LABEL, LABEL])
+    assert convert() == 1 and "K1.json has 3 shapes: up to 2 are allowed." in capsys.readouterr().err
 
 
 def test_shapes_without_pixels_and_files_without_shapes_are_named(before, convert, capsys):

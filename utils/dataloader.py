@@ -10,6 +10,7 @@ import pickle
 import signal
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from utils.memory import keep_freed_memory
 from utils.network.distributed import Processes
 from utils.network.letterbox import letterbox, letterbox_mask
+from utils.objects.panoptic import classes_of, instances_of
 from utils.objects.separation import separate_objects
 from utils.training.augmentation import augment
-from utils.training.cache import read_sheet
+from utils.training.cache import Request, read_sheet
 from utils.training.mixing import Part, epoch_samples, random_sheet
 from utils.training.paste import paste_objects
 
@@ -31,13 +33,14 @@ ONTO_GAP = 0.5  # probability that a view of a sheet with GAP pixels is placed s
 
 
 class SheetDataset(Dataset):
-    """Pairs of image uint8 (h, w, 3) RGB and mask uint8 (h, w), both at `input_shape`.
+    """Image uint8 (h, w, 3) RGB, mask uint8 (h, w) and perhaps instances uint8 (h, w), all at `input_shape`.
 
     An index is (pass, number of the sheet). Random choices depend only on these two and the seed. So they differ from
     pass to pass and from sheet to sheet, and do not change with the number of workers or processes.
 
     Args:
-        files: image and mask file of each sheet.
+        files: image and mask file of each sheet. Behind the labelled sheets, there may be others, whose mask is None:
+            it becomes all IGNORE. Nothing is pasted on them.
         input_shape: (height, width) of the samples.
         seed: for all random choices.
         augment_scale: smallest and largest size of a sheet relative to the input; samples are augmented. None: they
@@ -47,12 +50,14 @@ class SheetDataset(Dataset):
         object_gap: pixels of background between two objects of one class; see `utils/objects/separation.py`.
         degraded: share of the samples that become worse photographs; see `augment`.
         turned: share of the samples that are turned by a multiple of 90 degrees; see `augment`.
-        parts: the data sets that `files` come from, in order; see `utils/training/mixing.py`. (): only one.
+        parts: the data sets that the labelled sheets come from, in order; see `utils/training/mixing.py`. (): only one.
+        panoptic: samples have instances, numbered from 1 on each sheet, for training alone; 0 is none. Images and masks
+            are the same without them.
     """
 
     def __init__(
         self,
-        files: Sequence[tuple[Path, Path]],
+        files: Sequence[tuple[Path, Path | None]],
         input_shape: tuple[int, int],
         seed: int,
         augment_scale: tuple[float, float] | None = None,
@@ -62,9 +67,16 @@ class SheetDataset(Dataset):
         degraded: float = 0.0,
         turned: float = 0.0,
         parts: Sequence[Part] = (),
+        panoptic: bool = False,
     ) -> None:
         self.files = list(files)
-        self.parts = parts or [Part(len(files), len(files))]
+        self.labelled = sum(mask is not None for _, mask in files)
+        self.unlabelled = len(files) - self.labelled
+        self.parts = parts or [Part(self.labelled, self.labelled)]
+        assert all(mask is not None for _, mask in files[:self.labelled]), "unlabelled sheets come last"
+        assert sum(part.size for part in self.parts) == self.labelled
+        assert augment_scale is not None or not (panoptic or self.unlabelled)
+        self.panoptic = panoptic
         self.input_shape = input_shape
         self.augment_scale = augment_scale
         self.paste = paste
@@ -76,7 +88,7 @@ class SheetDataset(Dataset):
         self.seed = seed
 
     def __len__(self) -> int:
-        """The number of samples in an epoch."""
+        """The number of labelled samples in an epoch."""
         return sum(part.samples for part in self.parts)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -86,13 +98,13 @@ class SheetDataset(Dataset):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, files=pickle.loads(zlib.decompress(state["files"])))
 
-    def __getitem__(self, index: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Image and mask of one sample."""
+    def __getitem__(self, index: tuple[int, int]) -> tuple[torch.Tensor, ...]:
+        """Image, mask and, if `panoptic`, instances of one sample."""
         passed, number = index
         image, mask = self._read_sheet(number)
         if self.augment_scale:
             rng = np.random.default_rng((self.seed, passed, number))
-            if rng.random() < self.paste:
+            if rng.random() < self.paste and number < self.labelled:
                 other = self._read_sheet(random_sheet(self.parts, rng))
                 image, mask = paste_objects(image, mask, *other, rng, self.object_gap)
             onto_gap = ONTO_GAP if self.object_gap else 0.0
@@ -102,11 +114,12 @@ class SheetDataset(Dataset):
             )
         else:
             image, mask = letterbox(image, self.input_shape)[0], letterbox_mask(mask, self.input_shape)
-        return torch.from_numpy(image), torch.from_numpy(mask)
+        arrays = (image, classes_of(mask), instances_of(mask)) if self.panoptic else (image, mask)
+        return tuple(map(torch.from_numpy, arrays))
 
     def _read_sheet(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Image and mask of one sheet, scaled down to fit the box; with GAP pixels if the samples need them."""
-        sheet = read_sheet(*self.files[number], self.box, self.cache_dir)
+        sheet = read_sheet(Request(*self.files[number], self.box, self.panoptic), self.cache_dir)
         if self.augment_scale and self.object_gap:
             return sheet.image, separate_objects(sheet.mask, self.object_gap)
         return sheet.image, sheet.mask
@@ -124,6 +137,10 @@ def sheet_box(shape: tuple[int, int], augment_scale: tuple[float, float] | None)
 class EpochSampler(Sampler[tuple[int, int]]):
     """The indices (pass, number) of one epoch for one process. Set `.epoch` before each epoch.
 
+    With unlabelled sheets, each batch is preceded by one of as many unlabelled sheets as a full batch has. They take
+    turns: each comes once before any comes again, over the epochs. An epoch gets as many unlabelled samples as labelled
+    ones; if its batches hold more, the first are repeated.
+
     Args:
         parts: the data sets and their samples per epoch.
         shuffle: True, for training: random order, and the first samples are repeated until every process has the same
@@ -131,33 +148,56 @@ class EpochSampler(Sampler[tuple[int, int]]):
         seed: of the random order.
         rank: number of this process.
         world_size: number of processes.
+        unlabelled: number of unlabelled sheets, which are numbered after the others; for training.
+        batch_size: samples in a batch of this process.
     """
 
-    def __init__(self, parts: Sequence[Part], shuffle: bool, seed: int, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        shuffle: bool,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        unlabelled: int = 0,
+        batch_size: int = 1,
+    ) -> None:
         self.parts, self.shuffle, self.seed = parts, shuffle, seed
+        self.unlabelled, self.batch_size = unlabelled, batch_size
         self.length = sum(part.samples for part in parts)
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
 
     def __len__(self) -> int:
-        return len(range(self.rank, self._padded_length(), self.world_size))
+        own = len(range(self.rank, self._padded_length(), self.world_size))
+        return own + (math.ceil(own / self.batch_size) * self.batch_size if self.unlabelled else 0)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        if self.shuffle:
-            order = epoch_samples(self.parts, self.epoch, self.seed)
-            np.random.default_rng((self.seed, self.epoch)).shuffle(order)
-            samples = [tuple(sample) for sample in np.resize(order, (self._padded_length(), 2)).tolist()]
-        else:
-            samples = [(self.epoch, number) for number in range(self.length)]
-        return iter(samples[self.rank::self.world_size])
+        if not self.shuffle:
+            return iter([(self.epoch, number) for number in range(self.length)][self.rank::self.world_size])
+        others = [Part(self.unlabelled, self.length)] if self.unlabelled else []
+        order = epoch_samples([*self.parts, *others], self.epoch, self.seed)
+        order, others = order[:self.length], order[self.length:]
+        np.random.default_rng((self.seed, self.epoch)).shuffle(order)
+        samples = self._own(order, self._padded_length())
+        others = self._own(others, (len(self) - len(samples)) * self.world_size)
+        batches = range(0, len(samples), self.batch_size)
+        return chain.from_iterable(
+            part[start:start + self.batch_size] for start in batches for part in (others, samples))
 
     def _padded_length(self) -> int:
-        """The number of samples over all processes, repeated ones included."""
+        """The number of labelled samples over all processes, repeated ones included."""
         return math.ceil(self.length / self.world_size) * self.world_size if self.shuffle else self.length
+
+    def _own(self, samples: np.ndarray, length: int) -> list[tuple[int, int]]:
+        """This process's share of `samples`, int64 (n, 2), after they are repeated or cut to a length."""
+        return list(map(tuple, np.resize(samples, (length, 2))[self.rank::self.world_size].tolist()))
 
 
 def make_loader(dataset: SheetDataset, batch_size: int, num_workers: int, procs: Processes) -> DataLoader:
-    """Batches of images uint8 (n, h, w, 3) and masks uint8 (n, h, w). The last batch may be smaller.
+    """Batches of the samples of `dataset`, stacked. The last batch may be smaller.
+
+    If there are unlabelled sheets, a batch of them comes before each batch of labelled ones.
 
     Args:
         dataset: shuffled if it is augmented.
@@ -166,10 +206,14 @@ def make_loader(dataset: SheetDataset, batch_size: int, num_workers: int, procs:
         procs: the processes of the run.
     """
     shuffle = dataset.augment_scale is not None
+    own = batch_size // procs.world_size
     return DataLoader(
         dataset,
-        batch_size=batch_size // procs.world_size,
-        sampler=EpochSampler(dataset.parts, shuffle, dataset.seed, procs.rank, procs.world_size),
+        batch_size=own,
+        sampler=EpochSampler(
+            dataset.parts, shuffle, dataset.seed, procs.rank, procs.world_size,
+            unlabelled=dataset.unlabelled, batch_size=own,
+        ),
         num_workers=num_workers,
         multiprocessing_context="spawn" if num_workers else None,  # a fork would keep all memory of this one
         pin_memory=procs.device.type == "cuda",

@@ -1,15 +1,18 @@
-"""Masks: 8-bit palette PNG, and what is none."""
+"""Masks: 8-bit palette PNG, instance masks: 16-bit grey PNG, and what is none."""
 
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from utils.files import masks
 from utils.files.encode import png_chunk
-from utils.files.masks import read_mask, write_mask
+from utils.files.masks import (
+    read_instances, read_mask, require_fitting_instances, write_instances, write_mask,
+)
 from utils.utils import UserError
 
 
@@ -89,3 +92,45 @@ def test_a_jpeg_is_no_mask(tmp_path):
     Image.new("L", (4, 4)).save(tmp_path / "x.png", format="JPEG")
     with pytest.raises(UserError, match="x.png is a JPEG file: a mask has to be an 8-bit palette PNG"):
         read_mask(tmp_path / "x.png")
+
+
+def test_an_instance_mask_is_a_16_bit_grey_png(tmp_path):
+    instances, path = np.array([[0, 1, 300], [65535, 258, 2]], np.uint16), tmp_path / "I" / "K.0001 23 标本.png"
+    write_instances(path, instances)
+    assert path.read_bytes()[24:26] == b"\x10\x00"  # bit depth 16, colour type grey
+    with Image.open(path) as image:
+        assert image.mode == "I;16" and np.array_equal(np.array(image), instances)
+    assert np.array_equal(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED), instances)
+    found = read_instances(path)
+    assert found.dtype == np.uint16 and np.array_equal(found, instances)
+    Image.fromarray(np.array([[0, 200]], np.uint8)).save(path)
+    assert read_instances(path).tolist() == [[0, 200]]
+
+
+@pytest.mark.parametrize(("kind", "words"), [
+    ("P", "is a PNG of the kind P with 1 bits"), ("RGB", "kind RGB with 8 bits"), ("1", "kind 1 with 1 bits"),
+    ("jpeg", "is a JPEG of the kind L with 8 bits"), ("cut", "x.png cannot be read"), ("empty", "x.png is empty"),
+    ("text", "x.png is no readable"), ("none", "x.png is not there"),
+])
+def test_what_is_no_instance_mask_is_named(tmp_path, kind, words):
+    path = tmp_path / "x.png"
+    if kind in ("P", "RGB", "1"):
+        Image.new(kind, (40, 40)).save(path)
+    elif kind == "jpeg":
+        Image.new("L", (40, 40)).save(path, format="JPEG")
+    elif kind == "cut":
+        write_instances(path, np.random.default_rng(0).integers(0, 65536, (40, 40), np.uint16))
+        path.write_bytes(path.read_bytes()[:900])
+    elif kind != "none":
+        path.write_bytes(b"" if kind == "empty" else b"text")
+    with pytest.raises(UserError, match=words):
+        read_instances(path)
+
+
+def test_instances_have_to_fit_the_mask(tmp_path):
+    image, mask = tmp_path / "i.png", np.array([[0, 1, 2, 255, 254]], np.uint8)
+    require_fitting_instances(image, np.array([[9, 1, 1, 0, 0]], np.uint16), tmp_path / "m.png", mask)
+    with pytest.raises(UserError, match=r"i.png has no number for 2 pixels .* in .*m.png: make both again"):
+        require_fitting_instances(image, np.zeros((1, 5), np.uint16), tmp_path / "m.png", mask)
+    with pytest.raises(UserError, match=r"i.png is 1 x 5 pixels and .*m.png is 5 x 1: make both again"):
+        require_fitting_instances(image, np.zeros((5, 1), np.uint16), tmp_path / "m.png", mask)

@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+from utils.network.letterbox import resize_mask
+from utils.objects.panoptic import classes_of, instances_of
 from utils.training import augmentation
 from utils.training.augmentation import augment, degrade, jitter_colour, random_size, rotate, shift
 from utils.utils import GAP
@@ -163,3 +165,30 @@ def test_turned_samples_turn_by_each_quarter(monkeypatch):
     sideways = np.mean([size for turn, size in zip(turns, wide) if turn % 2])
     upright = np.mean([size for turn, size in zip(turns, wide) if turn % 2 == 0])
     assert sideways == pytest.approx(-upright, abs=4) and sideways > 15  # as large as upright ones
+
+
+def test_panoptic_masks_move_as_ordinary_ones():
+    rng = np.random.default_rng(0)
+    mask = rng.integers(0, 65536, (90, 60), np.uint16)
+    mask[:30, :30] = GAP
+    image = rng.integers(0, 256, (90, 60, 3), np.uint8)
+    options = {"onto_gap": 0.5, "degraded": 0.3, "turned": 0.5}
+    for seed in range(30):
+        views = [augment(image, part, (64, 48), (0.25, 2.0), np.random.default_rng(seed), **options)
+                 for part in (mask, classes_of(mask))]
+        (first, both), (second, classes) = views
+        assert both.dtype == np.uint16 and np.array_equal(first, second) and np.array_equal(classes_of(both), classes)
+        assert set(np.unique(both).tolist()) <= {*mask.ravel().tolist(), 255}  # no class with another's instance
+
+
+def test_what_moves_masks_moves_16_bits():
+    mask = np.random.default_rng(1).integers(0, 65536, (57, 43), np.uint16)
+    for size in ((20, 30), (100, 80), (1, 1), (13, 90)):
+        expected = [resize_mask(part(mask), size) for part in (classes_of, instances_of)]
+        assert [part(resize_mask(mask, size)).tolist() for part in (classes_of, instances_of)] == [
+            part.tolist() for part in expected]
+    assert shift(mask[:2, :2], (3, 3), (1, 1), 255).tolist() == [
+        [255] * 3, [255, *mask[0, :2].tolist()], [255, *mask[1, :2].tolist()]]
+    turned = rotate(np.zeros((57, 43, 3), np.uint8), mask, 7)[1]
+    classes = rotate(np.zeros((57, 43, 3), np.uint8), classes_of(mask), 7)[1]
+    assert np.array_equal(classes_of(turned), classes) and turned[0, 0] == turned[-1, -1] == 255

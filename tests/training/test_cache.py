@@ -12,7 +12,7 @@ from helpers import sheet
 from utils.files.images import read_image
 from utils.files.masks import read_mask, write_mask
 from utils.training import cache as cache_module
-from utils.training.cache import SheetCache, find_entry, read_sheet
+from utils.training.cache import Request, SheetCache, find_entry, read_sheet
 from utils.utils import UserError
 
 BOX = (100, 100)
@@ -34,8 +34,8 @@ def files(tmp_path):
 
 def fill(folder, files, boxes=(BOX,), gigabytes=1.0):
     cache = SheetCache(folder, gigabytes)
-    cache.make_room([(*files, box) for box in boxes])
-    return [cache.add(*files, box) for box in boxes]
+    cache.make_room([Request(*files, box) for box in boxes])
+    return [cache.add(Request(*files, box)) for box in boxes]
 
 
 def same(first, second):
@@ -52,7 +52,7 @@ def entries(folder):
     ((100, 100), (100, 67)), ((300, 100), (150, 100)), ((599, 800), (599, 399)), ((800, 800), (600, 400)),
 ])
 def test_a_sheet_is_scaled_to_fit_and_never_enlarged(files, box, size):
-    found = read_sheet(*files, box)
+    found = read_sheet(Request(*files, box))
     assert found.image.shape == (*size, 3) and found.mask.shape == size
     assert found.image.dtype == found.mask.dtype == np.uint8
     full, mask = read_image(files[0]), read_mask(files[1])
@@ -85,7 +85,7 @@ def test_every_kind_of_image_as_read_image_has_it(tmp_path, kind):
     full = read_image(path)
     mask_path.parent.mkdir()
     write_mask(mask_path, np.zeros(full.shape[:2], np.uint8))
-    found = read_sheet(path, mask_path, (60, 60)).image
+    found = read_sheet(Request(path, mask_path, (60, 60))).image
     height, width = (60, 40) if full.shape[0] > full.shape[1] else (40, 60)
     assert found.shape == (height, width, 3)
     assert np.abs(found.astype(int) - cv2.resize(full, (width, height), interpolation=cv2.INTER_AREA)).mean() < 1.5
@@ -95,7 +95,7 @@ def test_a_16_bit_image_and_a_grey_mask(tmp_path):
     image, mask = smooth_sheet(2, (120, 80))
     cv2.imwrite(str(tmp_path / "i.png"), cv2.cvtColor(image.astype(np.uint16) * 257, cv2.COLOR_RGB2BGR))
     Image.fromarray(mask).save(tmp_path / "m.png")
-    found = read_sheet(tmp_path / "i.png", tmp_path / "m.png", (200, 200))
+    found = read_sheet(Request(tmp_path / "i.png", tmp_path / "m.png", (200, 200)))
     assert np.array_equal(found.image, image) and np.array_equal(found.mask, mask)
 
 
@@ -103,16 +103,16 @@ def test_a_16_bit_image_and_a_grey_mask(tmp_path):
 
 def test_it_is_read_instead_of_the_files(files, tmp_path, monkeypatch):
     fill(tmp_path / "cache", files)
-    plain = read_sheet(*files, BOX)
+    plain = read_sheet(Request(*files, BOX))
     monkeypatch.setattr(cache_module, "_read_files", None)  # would fail
-    assert same(read_sheet(*files, BOX, tmp_path / "cache"), plain)
+    assert same(read_sheet(Request(*files, BOX), tmp_path / "cache"), plain)
     assert same(fill(tmp_path / "cache", files)[0], plain)
 
 
 @pytest.mark.parametrize("change", ["image", "mask", "time", "box"])
 def test_it_is_never_stale(files, tmp_path, change):
     fill(tmp_path / "cache", files)
-    old, box = find_entry(tmp_path / "cache", *files, BOX), BOX
+    old, box = find_entry(tmp_path / "cache", Request(*files, BOX)), BOX
     if change == "image":
         Image.fromarray(smooth_sheet(5)[0]).save(files[0], quality=95)
     elif change == "mask":
@@ -121,43 +121,43 @@ def test_it_is_never_stale(files, tmp_path, change):
         os.utime(files[0], ns=(1, files[0].stat().st_mtime_ns + 1))
     else:
         box = (50, 100)
-    assert find_entry(tmp_path / "cache", *files, box) != old
-    assert same(read_sheet(*files, box, tmp_path / "cache"), read_sheet(*files, box))
+    assert find_entry(tmp_path / "cache", Request(*files, box)) != old
+    assert same(read_sheet(Request(*files, box), tmp_path / "cache"), read_sheet(Request(*files, box)))
 
 
 def test_it_can_be_deleted_at_any_time(files, tmp_path):
     fill(tmp_path / "cache", files)
-    plain = read_sheet(*files, BOX)
-    find_entry(tmp_path / "cache", *files, BOX).unlink()
-    assert same(read_sheet(*files, BOX, tmp_path / "cache"), plain)
+    plain = read_sheet(Request(*files, BOX))
+    find_entry(tmp_path / "cache", Request(*files, BOX)).unlink()
+    assert same(read_sheet(Request(*files, BOX), tmp_path / "cache"), plain)
     (tmp_path / "cache").rmdir()
-    assert same(read_sheet(*files, BOX, tmp_path / "cache"), plain)
+    assert same(read_sheet(Request(*files, BOX), tmp_path / "cache"), plain)
 
 
 @pytest.mark.parametrize("keep", [0, 40, 200, -1])
 def test_an_entry_that_is_cut_short_is_made_again(files, tmp_path, keep):
-    plain = read_sheet(*files, BOX)
+    plain = read_sheet(Request(*files, BOX))
     fill(tmp_path / "cache", files)
-    entry = find_entry(tmp_path / "cache", *files, BOX)
+    entry = find_entry(tmp_path / "cache", Request(*files, BOX))
     whole = entry.read_bytes()
     entry.write_bytes(whole[:keep])
-    assert same(read_sheet(*files, BOX, tmp_path / "cache"), plain)
+    assert same(read_sheet(Request(*files, BOX), tmp_path / "cache"), plain)
     fill(tmp_path / "cache", files)
     assert entry.read_bytes() == whole
 
 
 def test_bad_files_are_named(files, tmp_path):
     with pytest.raises(UserError, match="nothing.jpg is not there"):
-        read_sheet(tmp_path / "nothing.jpg", files[1], BOX, tmp_path / "cache")
+        read_sheet(Request(tmp_path / "nothing.jpg", files[1], BOX), tmp_path / "cache")
     write_mask(files[1], np.zeros((60, 40), np.uint8))
     with pytest.raises(UserError, match=r"K.png is 40 x 60 pixels and K.jpg is 400 x 600: make the mask"):
         fill(tmp_path / "cache", files)
     files[1].write_bytes(b"")
     with pytest.raises(UserError, match="K.png is empty"):
-        read_sheet(*files, BOX)
+        read_sheet(Request(*files, BOX))
     files[0].write_bytes(files[0].read_bytes()[:3000])
     with pytest.raises(UserError, match="K.jpg cannot be read"):
-        read_sheet(*files, BOX)
+        read_sheet(Request(*files, BOX))
 
 
 # --- how large it gets ----------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def test_bad_files_are_named(files, tmp_path):
 def test_no_folder_keeps_nothing(files, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = entries(tmp_path)
-    assert same(fill("", files)[0], read_sheet(*files, BOX)) and entries(tmp_path) == before
+    assert same(fill("", files)[0], read_sheet(Request(*files, BOX))) and entries(tmp_path) == before
 
 
 def test_the_limit_holds(files, tmp_path):
@@ -180,18 +180,19 @@ def test_the_limit_holds(files, tmp_path):
 def test_the_longest_unused_make_room(files, tmp_path):
     folder, boxes = tmp_path / "cache", [(90, 90), (91, 91), (92, 92)]
     fill(folder, files, boxes)
-    names = [find_entry(folder, *files, box) for box in boxes]
+    names = [find_entry(folder, Request(*files, box)) for box in boxes]
     for path, age in zip(names, (30, 20, 10)):
         os.utime(path, (time.time() - age,) * 2)
     fill(folder, files, [(90, 90)])  # used again: now the youngest
     new = (93, 93)
     fill(folder, files, [new], (4 * 93 * 93 + 2 * (4 * 92 * 62 + 3000)) / 1e9)
-    assert entries(folder) == sorted(path.name for path in (names[0], names[2], find_entry(folder, *files, new)))
+    names[1] = find_entry(folder, Request(*files, new))
+    assert entries(folder) == sorted(path.name for path in names)
 
 
 def test_processes_share_the_room(files, tmp_path):
     cache = SheetCache(tmp_path / "cache", 1.0, processes=4)
-    cache.make_room([(*files, BOX)])
+    cache.make_room([Request(*files, BOX)])
     assert cache.room == 0.25e9
 
 
@@ -204,7 +205,7 @@ def test_what_interrupted_runs_left_is_removed_and_other_files_are_not(files, tm
         (folder / name).write_bytes(b"x")
         os.utime(folder / name, (time.time() - age,) * 2)
     fill(folder, files)
-    assert set(entries(folder)) == {".tmp_new.sheet", "mine.txt", find_entry(folder, *files, BOX).name}
+    assert set(entries(folder)) == {".tmp_new.sheet", "mine.txt", find_entry(folder, Request(*files, BOX)).name}
     fill(folder, files, gigabytes=1e-9)  # no room, but another process may be writing the new one
     assert set(entries(folder)) >= {".tmp_new.sheet", "mine.txt"}
 

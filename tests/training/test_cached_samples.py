@@ -73,8 +73,8 @@ def share(masks):
 def test_augmentation_is_that_of_full_size_sheets(large, monkeypatch):
     """The same random numbers, once on scaled sheets and once on sheets as they are."""
     dataset, (images, masks) = large
-    monkeypatch.setattr(cache_module, "_read_files", lambda image, mask, box: (
-        cache_module.Sheet(read_image(image), read_mask(mask), np.zeros(256))))
+    monkeypatch.setattr(cache_module, "_read_files", lambda request: (
+        cache_module.Sheet(read_image(request.image), read_mask(request.mask), np.zeros(256))))
     full_images, full_masks = draws(dataset)
     assert np.abs(images.mean((0, 1, 2)) - full_images.mean((0, 1, 2))).max() < 0.3
     assert np.abs(images.std((0, 1, 2)) - full_images.std((0, 1, 2))).max() < 0.6

@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 from helpers import sheet
+from utils.objects.panoptic import classes_of, instances_of, number_components, panoptic_mask
 from utils.objects.separation import separate_objects
 from utils.training import paste
 from utils.training.paste import paste_objects
@@ -172,3 +173,30 @@ def test_separate_objects_widens_a_gap_and_touches_nothing_else():
     assert (separated[5:35, 17:19] == GAP).all() and (separated[5:35, 20:22] == GAP).all()
     assert (separated[5:35, 2:17] == 2).all()
     assert (separated[5:35, 22:] == mask[5:35, 22:]).all()
+
+
+@pytest.mark.parametrize("gap", [0, 5])
+def test_pasted_instances_get_numbers_that_are_free(gap):
+    """Classes are those of ordinary masks, and no number is on two objects."""
+    classes = sheet(0, 80, 60)[1]
+    mask = panoptic_mask(classes, number_components(classes))
+    for seed in range(1, 20):
+        image, other = sheet(seed, 80, 60)
+        other[20:40, 10:40] = 2
+        other_mask = panoptic_mask(other, number_components(other))
+        out, pasted = paste_objects(image, mask, image, other_mask, np.random.default_rng(seed), gap)
+        plain, expected = paste_objects(image, classes, image, other, np.random.default_rng(seed), gap)
+        assert np.array_equal(out, plain) and np.array_equal(classes_of(pasted), expected)
+        assert np.array_equal(instances_of(pasted) > 0, (expected > 0) & (expected < GAP))
+        kept = pasted == mask
+        old, new = (set(np.unique(instances_of(pasted[where])).tolist()) - {0} for where in (kept, ~kept))
+        assert not old & new
+        assert len(np.unique(pasted[instances_of(pasted) > 0])) == len(old | new)  # one class each
+
+
+def test_instances_do_not_change_what_separate_objects_does():
+    mask = np.zeros((40, 40), np.uint8)
+    mask[5:35, 2:19], mask[5:35, 20:38], mask[0] = 2, 2, 255
+    separated = separate_objects(panoptic_mask(mask, number_components(mask)), 7)
+    assert np.array_equal(classes_of(separated), separate_objects(mask, 7))
+    assert np.array_equal(instances_of(separated)[20], np.repeat([0, 1, 0, 2, 0], [2, 15, 5, 16, 2]))

@@ -55,7 +55,8 @@ def test_settings_that_do_not_fit(folder, changes, sentence):
 def test_the_run_says_which_learning_rate_the_limits_leave(folder, init_lr, used):
     plain = precision.choose_precision(False, torch.device("cpu"))
     settings = train_settings(folder, init_lr=init_lr, unfreeze_epoch=10)
-    text = describe_run(settings, Processes(0, 1, torch.device("cpu")), plain, [Part(4, 4)], 2, 0)
+    text = describe_run(settings, Processes(0, 1, torch.device("cpu")), plain, [Part(4, 4)], 7, 2, 0)
+    assert "4 samples per epoch from 4 sheets and as many from 7 without labels, 2 validation sheets" in text
     assert f"learning rate up to {used}, float32." in text
 
 

@@ -1,4 +1,4 @@
-"""Index masks: 8-bit palette PNGs whose pixel value is the class."""
+"""Index masks, 8-bit palette PNGs of classes, and instance masks, 16-bit grey PNGs of the numbers of objects."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
 from utils.files.encode import encode_pillow, png_chunks
 from utils.files.images import bits_per_channel, opened, require_whole, writing
-from utils.utils import IGNORE, UserError, voc_palette, write_bytes
+from utils.utils import GAP, IGNORE, Bytes, UserError, voc_palette, write_bytes
 
 
 def read_mask(path: str | Path) -> np.ndarray:
@@ -64,15 +65,68 @@ def write_mask(path: str | Path, mask: np.ndarray, colors: Sequence[Sequence[int
 
     `colors`: (R, G, B) of the first classes; the VOC palette for the others, or all.
     """
+    with writing(path):
+        write_bytes(path, encode_mask(mask, colors))
+
+
+def encode_mask(mask: np.ndarray, colors: Sequence[Sequence[int]] | None = None) -> list[Bytes]:
+    """The file that `write_mask` writes, in pieces."""
     assert mask.dtype == np.uint8 and mask.ndim == 2, (mask.dtype, mask.shape)
     palette = voc_palette()
     if colors is not None:
         palette[:len(colors)] = colors
     image = Image.fromarray(mask)
     image.putpalette(palette.tobytes())
+    # Run lengths alone: for such pictures smaller than the default strategy's file, in half of its time.
+    return encode_pillow(image, format="PNG", compress_level=1, compress_type=zlib.Z_RLE)
+
+
+def read_instances(path: str | Path) -> np.ndarray:
+    """The number of the object of each pixel, uint16 (H, W), in a 16-bit or 8-bit greyscale PNG; 0 is none.
+
+    Raises UserError for any other kind of file, and like `read_picture`.
+    """
+    with opened(path) as image:
+        bits = bits_per_channel(image, path)
+        if image.format != "PNG" or (image.mode, bits) not in (("I;16", 16), ("L", 8)):
+            raise UserError(
+                f"{path} is a {image.format} of the kind {image.mode} with {bits} bits: an instance mask has to be a "
+                "16-bit greyscale PNG whose pixel value is the number of the object."
+            )
+        instances = np.array(image, np.uint16)
+        require_whole(image, path)
+        return instances
+
+
+def write_instances(path: str | Path, instances: np.ndarray) -> None:
+    """Writes the number of the object of each pixel, uint16 (H, W), as a 16-bit greyscale PNG."""
+    assert instances.dtype == np.uint16 and instances.ndim == 2, (instances.dtype, instances.shape)
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
     with writing(path):
-        # Run lengths alone: for such pictures smaller than the default strategy's file, in half of its time.
-        write_bytes(path, encode_pillow(image, format="PNG", compress_level=1, compress_type=zlib.Z_RLE))
+        write_bytes(path, [cv2.imencode(".png", instances, options)[1].data])
+
+
+def require_fitting_instances(path: Path, instances: np.ndarray, mask_path: Path, mask: np.ndarray) -> None:
+    """Raises UserError when an instance mask has another size than the mask, or no number for a pixel of an object.
+
+    Args:
+        path: of the instance mask.
+        instances: its numbers, (H, W).
+        mask_path: of the mask.
+        mask: its classes, uint8 (H, W).
+    """
+    mend = "make both again with labelme_to_deeplab.py --instances=true"
+    if instances.shape != mask.shape:
+        raise UserError(
+            f"{path} is {instances.shape[1]} x {instances.shape[0]} pixels and {mask_path} is {mask.shape[1]} x "
+            f"{mask.shape[0]}: {mend}."
+        )
+    missing = int(np.count_nonzero((mask > 0) & (mask < GAP) & (instances == 0)))
+    if missing:
+        raise UserError(
+            f"{path} has no number for {missing} pixels that belong to objects in {mask_path}: {mend}, or delete it, "
+            "so that every connected group of pixels of one class is an instance."
+        )
 
 
 def value_counts(mask: np.ndarray) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""Where the files of a data set in the VOC layout lie: <dataset>/{JPEGImages,SegmentationClass,ImageSets}."""
+"""Where the files of a data set in the VOC layout lie: <dataset>/{JPEGImages,SegmentationClass,ImageSets}.
+
+InstanceClass may lie beside them. It holds instance masks, see `utils/files/masks.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from utils.utils import IMAGE_SUFFIXES, UserError, find_images, list_files
 
+INSTANCE_DIR = "InstanceClass"
 MAX_LIST_BYTES = 100_000_000  # of a list of sheets
 
 
@@ -55,9 +59,11 @@ class VocDataset:
 
     def mask(self, stem: str) -> Path:
         """The mask file of a stem, whether it exists or not."""
-        path = self.mask_dir / f"{stem}.png"
-        upper = path.with_name(f"{stem}.PNG")
-        return upper if not path.exists() and upper.is_file() else path
+        return _png(self.mask_dir, stem)
+
+    def instances(self, stem: str) -> Path:
+        """The instance mask of a stem, whether it exists or not."""
+        return instance_file(self.mask(stem))
 
     def masks(self) -> dict[str, Path]:
         """Stem -> mask file, for every PNG in SegmentationClass."""
@@ -71,6 +77,15 @@ class VocDataset:
             "Convert them with convert_labelled.py --mode=colour_to_palette."
         ]
 
+    def instance_faults(self, split: str) -> list[str]:
+        """A sentence when only some of the sheets of a list have an instance mask."""
+        stems = self.stems(split)
+        without = [stem for stem in stems if not self.instances(stem).exists()]
+        return [] if len(without) in (0, len(stems)) else [
+            f"{len(without)} of {len(stems)} sheets in {split}.txt have no instance mask in {self.root / INSTANCE_DIR} "
+            f"({', '.join(without[:3])}): every connected group of pixels of one class is an instance there."
+        ]
+
     def list_faults(self) -> list[str]:
         """A sentence when sheets are both in train.txt and in val.txt."""
         both = sorted(set(self.stems("train")) & set(self.stems("val")))
@@ -78,6 +93,18 @@ class VocDataset:
             f"{len(both)} sheets are in train.txt and in val.txt ({', '.join(both[:3])}): the validation scores are "
             "too good. Take them out of one list, or run get_annotation.py again."
         ]
+
+
+def instance_file(mask: Path) -> Path:
+    """The instance mask that belongs to the mask file of a data set, whether it exists or not."""
+    return _png(mask.parent.parent / INSTANCE_DIR, mask.stem)
+
+
+def _png(folder: Path, stem: str) -> Path:
+    """The PNG of a stem, whether it exists or not; its suffix may be in capitals."""
+    path = folder / f"{stem}.png"
+    upper = path.with_name(f"{stem}.PNG")
+    return upper if not path.exists() and upper.is_file() else path
 
 
 def read_stems(path: Path, known: Collection[str]) -> list[str]:

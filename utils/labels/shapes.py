@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -32,6 +33,23 @@ class Shape:
     patch: np.ndarray | None = None
 
 
+class Painted(NamedTuple):
+    """What `paint` makes of shapes.
+
+    Attributes:
+        mask: the class of each pixel, uint8 (H, W).
+        covered: the pixels that each shape covered.
+        seen: those of them that are not below later shapes.
+        instances: the number of each pixel's object, uint16 (H, W). Objects with pixels in the mask are numbered from 1
+            in the order of their first shapes; 0 is background and what is ignored.
+    """
+
+    mask: np.ndarray
+    covered: list[int]
+    seen: list[int]
+    instances: np.ndarray
+
+
 def paint(
     shapes: Sequence[Shape],
     size: tuple[int, int],
@@ -39,38 +57,44 @@ def paint(
     line_width: int,
     point_size: int,
     seam: float = 0.0,
-) -> tuple[np.ndarray, list[int], list[int]]:
-    """The mask, uint8 (H, W), with later shapes on top, the pixels that each shape covered, and those still seen.
+) -> Painted:
+    """The mask of some shapes, at most MAX_OBJECTS, with later ones on top, and the object of each pixel.
 
     A pixel is in a shape when its centre is (see utils.labels.polygons). What has no area is drawn as labelme draws it:
     lines `line_width` pixels wide, points as discs of radius `point_size` (labelme: 10 and 5). Parts outside the
     image are cut off; a shape wholly outside covers 0 pixels. `values` has every label of `shapes`.
 
     seam: share of the height. Where two objects of one class touch, or almost do, a seam at least so wide is ignored,
-    as at the borders of Pascal VOC's masks: else they would be one object to everybody who reads the mask. Shapes of
-    one group are one object, and one that lies in another of its class is a part of it.
+    as at the borders of Pascal VOC's masks: else they would be one object to everybody who reads the mask alone. Shapes
+    of one group are one object, and one that lies in another of its class is a part of it.
     """
     painted = np.zeros(size, np.uint16)  # numbers of shapes, from 1
     classes = np.array([0, *(values[shape.label] for shape in shapes)], np.uint8)
     covered, objects = [], np.arange(len(classes))
     groups: dict[tuple[str, int], int] = {}
+    before = np.empty_like(painted)
     for number, shape in enumerate(shapes, 1):
-        before = painted.copy() if seam else None
+        np.copyto(before, painted)
         covered.append(_fill(painted, shape, number, line_width, point_size))
         if shape.group_id is not None:
             objects[number] = groups.setdefault((shape.label, shape.group_id), number)
-        elif seam and covered[-1]:
+        elif covered[-1]:
             below = np.bincount(before[painted == number])
             under = int(below.argmax())
             if classes[under] == classes[number] and below[under] >= WITHIN * below.sum():
                 objects[number] = objects[under]
     mask = classes[painted]
+    instances = np.where((classes > 0) & (classes < IGNORE), objects, 0).astype(np.uint16)[painted]
     if seam:
         square = 2 * math.ceil(seam * size[0] / 2) + 1
         for value in np.unique(classes[(classes > 0) & (classes < IGNORE)]):
             own = mask == value
-            mask[between_objects(np.where(own, objects[painted], 0), own, square)] = IGNORE
-    return mask, covered, np.bincount(painted.ravel(), minlength=len(classes))[1:].tolist()
+            mask[between_objects(np.where(own, instances, 0), own, square)] = IGNORE
+        instances[mask == IGNORE] = 0
+    visible = np.bincount(instances.ravel(), minlength=len(classes)) > 0
+    visible[0] = False
+    instances = np.where(visible, visible.cumsum(), 0).astype(np.uint16)[instances]
+    return Painted(mask, covered, np.bincount(painted.ravel(), minlength=len(classes))[1:].tolist(), instances)
 
 
 def _fill(painted: np.ndarray, shape: Shape, number: int, line_width: int, point_size: int) -> int:

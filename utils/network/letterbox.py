@@ -65,7 +65,7 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """`mask` uint8 (H, W) at `size` (height, width). Each pixel has the class of the nearest one."""
+    """`mask` uint8 or uint16 (H, W) at `size` (height, width). Each pixel has the value of the nearest one."""
     return cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from utils.objects.panoptic import classes_of, holds_objects
 from utils.utils import GAP, IGNORE
 
 
 def separate_objects(mask: np.ndarray, gap: int) -> np.ndarray:
-    """A copy of mask, uint8 (H, W), with GAP pixels where two objects of one class are close together.
+    """A copy of an ordinary or panoptic mask, with GAP pixels where two objects of one class are close together.
 
     An object is a connected component of pixels that share a side. A pixel of an object becomes GAP if the square of
     `gap` pixels around it (an odd number) also holds another object of the same class. Ignored pixels between two
@@ -21,11 +22,11 @@ def separate_objects(mask: np.ndarray, gap: int) -> np.ndarray:
     photograph is often lost at the network's input size; this wider one is not. The idea is from Ronneberger et al.
     2015, arXiv 1505.04597, who give such pixels more weight in the loss.
     """
-    result = mask.copy()
-    for class_id in labelled_classes(mask):
-        count, objects = cv2.connectedComponents((mask == class_id).view(np.uint8), connectivity=4)
+    result, classes = mask.copy(), classes_of(mask)
+    for class_id in labelled_classes(classes):
+        count, objects = cv2.connectedComponents((classes == class_id).view(np.uint8), connectivity=4)
         if count > 2:  # the background and more than one object
-            result[between_objects(objects, (mask == class_id) | (mask == IGNORE), gap)] = GAP
+            result[between_objects(objects, (classes == class_id) | (classes == IGNORE), gap)] = GAP
     return result
 
 
@@ -42,6 +43,6 @@ def between_objects(objects: np.ndarray, where: np.ndarray, gap: int) -> np.ndar
     return where & (cv2.dilate(numbers, square) > lowest)
 
 
-def labelled_classes(mask: np.ndarray) -> np.ndarray:
-    """The classes in a mask, without background, GAP and IGNORE."""
-    return np.unique(mask[(mask > 0) & (mask < GAP)])
+def labelled_classes(classes: np.ndarray) -> np.ndarray:
+    """The classes in a mask uint8 (H, W), without background, GAP and IGNORE."""
+    return np.unique(classes[holds_objects(classes)])

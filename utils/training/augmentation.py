@@ -9,6 +9,7 @@ import numpy as np
 import simplejpeg
 
 from utils.network.letterbox import GREY, resize, resize_mask
+from utils.objects.panoptic import classes_of
 from utils.utils import GAP, IGNORE
 
 ASPECT_JITTER = 0.3
@@ -30,7 +31,7 @@ def augment(
     degraded: float = 0.0,
     turned: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One random view of a sheet: image uint8 (h, w, 3) and mask uint8 (h, w), both at `shape`.
+    """One random view of a sheet: image uint8 (h, w, 3) and mask uint8 or uint16 (h, w), both at `shape`.
 
     The sheet is resized with a jittered aspect, flipped, placed at a random offset (on grey bars, or cropped), blurred,
     rotated, and changed in hue, saturation and value. Pixels outside the sheet are grey in the image and IGNORE in the
@@ -39,7 +40,7 @@ def augment(
 
     Args:
         image: uint8 (H, W, 3) RGB.
-        mask: uint8 (H, W).
+        mask: ordinary, uint8 (H, W), or panoptic, uint16 (H, W); see `utils/objects/panoptic.py`.
         shape: (height, width) of the view.
         scale: smallest and largest size of the sheet, relative to `shape`; 0.25 and 2 in the dissertation.
         rng: for all random choices.
@@ -57,8 +58,8 @@ def augment(
     if rng.random() < FLIP:
         image, mask = image[:, ::-1], mask[:, ::-1]
     offsets = [(min(0, out - inner), max(0, out - inner)) for out, inner in zip(shape, mask.shape)]  # lowest, highest
-    if onto_gap and rng.random() < onto_gap and (mask == GAP).any():
-        point = rng.choice(np.argwhere(mask == GAP))
+    if onto_gap and rng.random() < onto_gap and (at_gap := classes_of(mask) == GAP).any():
+        point = rng.choice(np.argwhere(at_gap))
         offsets = [(max(low, -at), min(high, out - 1 - at)) for (low, high), out, at in zip(offsets, shape, point)]
     offset = [int(rng.integers(low, high + 1)) for low, high in offsets]
     image, mask = shift(image, shape, offset, GREY), shift(mask, shape, offset, IGNORE)
@@ -91,15 +92,15 @@ def random_size(
 
 
 def shift(array: np.ndarray, shape: tuple[int, int], offset: Sequence[int], fill: int) -> np.ndarray:
-    """A new array of `shape` with `array` placed in it; parts outside are cut off.
+    """A new array of `shape` and the type of `array`, which is placed in it; parts outside are cut off.
 
     Args:
-        array: uint8 (H, W) or (H, W, 3).
+        array: (H, W) or (H, W, 3).
         shape: (height, width) of the result.
         offset: row and column of the first pixel of `array` in the result; may be negative.
         fill: value of all other pixels.
     """
-    result = np.full((*shape, *array.shape[2:]), fill, np.uint8)
+    result = np.full((*shape, *array.shape[2:]), fill, array.dtype)
     top, left = (max(0, start) for start in offset)
     inner = array[max(0, -offset[0]):shape[0] - offset[0], max(0, -offset[1]):shape[1] - offset[1]]
     result[top:top + inner.shape[0], left:left + inner.shape[1]] = inner

@@ -1,13 +1,14 @@
 """Keeps sheets, scaled down for training, in a folder, so that later epochs and runs read them fast.
 
 An entry is one file, `<key>.sheet`, with three arrays in NumPy's .npy format, one after the other. The key depends on
-the requested size, and on the path, size and time of change of the image and the mask. So an entry that no longer fits
-is not found. Entries, or the whole folder, can be deleted at any time: sheets without an entry are read from their
-files.
+the requested size, on the kind of mask, and on the path, size and time of change of the image, the mask and the
+instance mask. So an entry that no longer fits is not found. Entries, or the whole folder, can be deleted at any time:
+sheets without an entry are read from their files.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -20,58 +21,75 @@ import numpy as np
 
 from utils.files.images import opened, pillow_to_rgb, read_image, upright
 from utils.files.jobs import warn
-from utils.files.masks import read_mask, value_counts
+from utils.files.masks import read_instances, read_mask, require_fitting_instances, value_counts
 from utils.files.metadata import orientation
+from utils.files.voc import instance_file
 from utils.network.letterbox import place, resize, resize_mask
-from utils.utils import ABANDONED, UserError, atomic_path
+from utils.objects.panoptic import number_components, panoptic_mask
+from utils.utils import ABANDONED, IGNORE, UserError, atomic_path
 
 VERSION = 1  # raise it when the content of entries changes
 SUFFIX = ".sheet"
 
-Request = tuple[Path, Path, tuple[int, int]]  # image, mask, and the size (height, width) that the sheet must fit
+class Request(NamedTuple):
+    """A sheet to read.
+
+    image: its file.
+    mask: the file of its mask. None: the sheet is not labelled, and its mask is all IGNORE.
+    box: the size (height, width) that the sheet must fit.
+    panoptic: give a panoptic mask; see `utils/objects/panoptic.py`. The instances are those of the sheet's instance
+        mask. If it has none, each 8-connected component of a class, at the size of the result, is an instance.
+    """
+
+    image: Path
+    mask: Path | None
+    box: tuple[int, int]
+    panoptic: bool = False
 
 
 class Sheet(NamedTuple):
-    """Image uint8 (h, w, 3) RGB, mask uint8 (h, w), and pixels of each value in the mask's file, int64 (256,)."""
+    """Image uint8 (h, w, 3) RGB, mask (h, w), and pixels of each value in the mask's file, int64 (256,).
+
+    The mask is uint8, or panoptic and uint16. Without a mask's file, there are no pixels.
+    """
 
     image: np.ndarray
     mask: np.ndarray
     pixels: np.ndarray
 
 
-def read_sheet(image_path: Path, mask_path: Path, box: tuple[int, int], cache_dir: str | Path = "") -> Sheet:
-    """The sheet, scaled down to fit `box`, aspect kept. A smaller sheet keeps its size.
+def read_sheet(request: Request, cache_dir: str | Path = "") -> Sheet:
+    """The sheet, scaled down to fit the box, aspect kept. A smaller sheet keeps its size.
 
     It comes from the cache if it is there, else from the files. The result is the same.
 
-    Args:
-        image_path: the sheet's image.
-        mask_path: the sheet's mask.
-        box: (height, width).
-        cache_dir: the folder of the cache. "": none.
+    request: the sheet.
+    cache_dir: the folder of the cache. "": none.
 
-    Raises:
-        UserError: a file cannot be read, or image and mask have different sizes.
+    Raises UserError when a file cannot be read, or the files do not fit each other.
     """
-    entry = find_entry(cache_dir, image_path, mask_path, box)
-    return (entry and _load_entry(entry)) or _read_files(image_path, mask_path, box)
+    entry = find_entry(cache_dir, request)
+    return (entry and _load_entry(entry)) or _read_files(request)
 
 
-def find_entry(cache_dir: str | Path, image_path: Path, mask_path: Path, box: tuple[int, int]) -> Path | None:
+def find_entry(cache_dir: str | Path, request: Request) -> Path | None:
     """The path of a sheet's cache entry, whether it exists or not; None without a cache or without the sheet's files.
 
-    Args:
-        cache_dir: the folder of the cache. "": none.
-        image_path, mask_path, box: as in `read_sheet`.
+    cache_dir: the folder of the cache. "": none.
+    request: the sheet.
     """
     if not cache_dir:
         return None
+    paths = [path for path in (request.image, request.mask) if path]
+    if request.panoptic and request.mask and instance_file(request.mask).exists():
+        paths.append(instance_file(request.mask))
     try:
         files = [(str(path.absolute()), stat.st_size, stat.st_mtime_ns)
-                 for path, stat in ((path, path.stat()) for path in (image_path, mask_path))]
+                 for path, stat in ((path, path.stat()) for path in paths)]
     except OSError:
         return None
-    return Path(cache_dir) / f"{blake2b(repr((VERSION, files, box)).encode(), digest_size=16).hexdigest()}{SUFFIX}"
+    key = (VERSION, files, request.box, *(["panoptic"] if request.panoptic else []))
+    return Path(cache_dir) / f"{blake2b(repr(key).encode(), digest_size=16).hexdigest()}{SUFFIX}"
 
 
 class SheetCache:
@@ -106,7 +124,7 @@ class SheetCache:
         except OSError as error:
             raise UserError(f'cache_dir is {folder}, which cannot be made ({error}): choose another, or "".') from error
         # The sheets of this run, and the most bytes that each still needs.
-        own = {find_entry(folder, *request): 4 * request[2][0] * request[2][1] for request in requests}
+        own = {find_entry(folder, request): (4 + request.panoptic) * math.prod(request.box) for request in requests}
         self.room = self.limit
         others = []
         for path, size, used in _list_entries(folder):
@@ -126,13 +144,13 @@ class SheetCache:
                 self.room -= size
         self.room /= self.processes
 
-    def add(self, image_path: Path, mask_path: Path, box: tuple[int, int]) -> Sheet:
+    def add(self, request: Request) -> Sheet:
         """The sheet as `read_sheet` returns it, after caching it if there is room. Raises like `read_sheet`."""
-        entry = find_entry(self.cache_dir, image_path, mask_path, box)
+        entry = find_entry(self.cache_dir, request)
         sheet = entry and _load_entry(entry)
         if sheet:
             return sheet
-        sheet = _read_files(image_path, mask_path, box)
+        sheet = _read_files(request)
         size = sum(array.nbytes for array in sheet)
         with self.lock:
             fits = entry is not None and size <= self.room
@@ -174,16 +192,28 @@ def _save_entry(entry: Path, sheet: Sheet) -> None:
             np.save(file, array)
 
 
-def _read_files(image_path: Path, mask_path: Path, box: tuple[int, int]) -> Sheet:
+def _read_files(request: Request) -> Sheet:
     """The sheet as `read_sheet` returns it, from its files."""
-    image, size = _read_image(image_path, box)
-    mask = read_mask(mask_path)
-    if size != mask.shape:
+    image, size = _read_image(request.image, request.box)
+    if request.mask is None:
+        kind = np.uint16 if request.panoptic else np.uint8
+        return Sheet(image, np.full(image.shape[:2], IGNORE, kind), np.zeros(256, np.int64))
+    full = read_mask(request.mask)
+    if size != full.shape:
         raise UserError(
-            f"{mask_path} is {mask.shape[1]} x {mask.shape[0]} pixels and {image_path.name} is {size[1]} x {size[0]}: "
-            "make the mask from this image again."
+            f"{request.mask} is {full.shape[1]} x {full.shape[0]} pixels and {request.image.name} is {size[1]} x "
+            f"{size[0]}: make the mask from this image again."
         )
-    return Sheet(image, resize_mask(mask, image.shape[:2]), value_counts(mask))
+    mask = resize_mask(full, image.shape[:2])
+    if request.panoptic:
+        path = instance_file(request.mask)
+        if path.exists():
+            instances = read_instances(path)
+            require_fitting_instances(path, instances, request.mask, full)
+            mask = panoptic_mask(mask, resize_mask(instances, mask.shape))
+        else:
+            mask = panoptic_mask(mask, number_components(mask))
+    return Sheet(image, mask, value_counts(full))
 
 
 def _read_image(path: Path, box: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:

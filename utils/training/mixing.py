@@ -10,6 +10,7 @@ import numpy as np
 
 from utils.config import Settings
 from utils.files.voc import VocDataset
+from utils.utils import UserError, find_images
 
 
 class Part(NamedTuple):
@@ -68,3 +69,14 @@ def training_files(s: Settings, data: VocDataset) -> tuple[list[tuple[Path, Path
     """
     own, *others = (each.files("train") for each in (data, *(VocDataset(s.dataset_path, name) for name in s.mixed_in)))
     return sum(others, own), mix(len(own), s.passes, zip(map(len, others), s.mixed_in.values()))
+
+
+def unlabelled_files(folder: str) -> list[tuple[Path, None]]:
+    """The images in a folder, as sheets without masks; none for "".
+
+    folder: the constant `unlabelled`. Raises UserError when it is not there or holds no image.
+    """
+    found = find_images(folder) if folder else []
+    if folder and not found:
+        raise UserError(f'unlabelled is {folder}, which holds no image: name a folder of photographs of sheets, or "".')
+    return [(path, None) for path in found]

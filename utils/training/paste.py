@@ -7,6 +7,7 @@ import numpy as np
 
 from utils.network.letterbox import resize, resize_mask
 from utils.objects.boxes import object_boxes
+from utils.objects.panoptic import classes_of, with_free_numbers
 from utils.objects.separation import labelled_classes
 from utils.utils import GAP
 
@@ -24,18 +25,19 @@ def paste_objects(
     rng: np.random.Generator,
     gap: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Copies of image uint8 (h, w, 3) and mask uint8 (h, w) with objects of another sheet in random places.
+    """Copies of image and mask with objects of another sheet in random places.
 
     An object is a connected component of a class. Each object of the other sheet is pasted with the probability
     PASTE_SHARE, at PASTE_SCALE times its size relative to the sheet, turned by a multiple of 90 degrees. Things on it,
     such as the patches on a ruler or the barcode on a label, come with it. It may cover other objects, and the border
-    may cut it off. After Ghiasi et al. 2021, "Simple copy-paste", arXiv 2012.07177.
+    may cut it off. After Ghiasi et al. 2021, "Simple copy-paste", arXiv 2012.07177. In panoptic masks, what is pasted
+    gets numbers that the sheet does not use yet.
 
     Args:
         image: uint8 (h, w, 3) RGB.
-        mask: uint8 (h, w).
+        mask: ordinary, uint8 (h, w), or panoptic, uint16 (h, w).
         other_image: the other sheet's image, of any size.
-        other_mask: the other sheet's mask.
+        other_mask: the other sheet's mask, of the same kind.
         rng: for all random choices.
         gap: other objects of its class become GAP for gap // 2 pixels around a pasted object, and an object is often
             pasted right beside one of them. 0: neither.
@@ -44,8 +46,9 @@ def paste_objects(
     scale = rng.uniform(*PASTE_SCALE) * max(mask.shape) / max(other_mask.shape)
     size = tuple(max(1, round(side * scale)) for side in other_mask.shape)
     other_image, other_mask = resize(other_image, size), resize_mask(other_mask, size)
-    for class_id in labelled_classes(other_mask):
-        own = (other_mask == class_id).view(np.uint8)
+    other_classes = classes_of(other_mask)
+    for class_id in labelled_classes(other_classes):
+        own = (other_classes == class_id).view(np.uint8)
         contours, _ = cv2.findContours(own, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         for contour in contours:
             if rng.random() > PASTE_SHARE:
@@ -54,20 +57,20 @@ def paste_objects(
             box = slice(top, top + height), slice(left, left + width)
             turns = int(rng.integers(4))
             filled = cv2.drawContours(np.zeros((height, width), np.uint8), [contour - (left, top)], 0, 1, cv2.FILLED)
-            picture, classes, shape = (
-                np.rot90(part, turns) for part in (other_image[box], other_mask[box], filled.view(bool)))
-            near = object_boxes(mask == class_id) if gap and rng.random() < BESIDE else []
+            picture, labels, shape = (
+                np.rot90(part, turns) for part in (other_image[box], other_mask[box] * filled, filled.view(bool)))
+            near = object_boxes(classes_of(mask) == class_id) if gap and rng.random() < BESIDE else []
             if near:
                 y, x = _place_beside(shape.shape, near, mask.shape, rng)
             else:
                 y, x = _place_anywhere(shape.shape, mask.shape, rng)
             if gap:
-                covered = np.zeros_like(mask)
+                covered = np.zeros(mask.shape, np.uint8)
                 _copy_object(covered, shape.view(np.uint8), shape, y, x)
                 around = cv2.dilate(covered, np.ones((gap, gap), np.uint8)) > covered
-                mask[around & (mask == class_id)] = GAP
+                mask[around & (classes_of(mask) == class_id)] = GAP
             _copy_object(image, picture, shape, y, x)
-            _copy_object(mask, classes, shape, y, x)
+            _copy_object(mask, with_free_numbers(labels, mask), shape, y, x)
     return image, mask
 
 

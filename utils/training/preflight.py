@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from utils.files.jobs import warn
 from utils.files.masks import require_known_values
-from utils.training.cache import Request, SheetCache
+from utils.objects.panoptic import MOST, lacks_instances
+from utils.training.cache import Request, Sheet, SheetCache
 from utils.utils import IGNORE, UserError
 
 CHECK_BOX = (64, 64)  # size to check sheets at without a cache: small JPEGs decode fast, and completely
@@ -19,38 +21,47 @@ SHOWN = 20  # problems that are printed; the rest is only counted
 
 
 def preflight(
-    files: Sequence[tuple[Path, Path]],
+    files: Sequence[tuple[Path, Path | None]],
     num_classes: int,
     progress: bool = True,
     boxes: Sequence[tuple[int, int]] | None = None,
     cache: SheetCache | None = None,
     begin: int = 0,
+    panoptic: Sequence[bool] | None = None,
 ) -> np.ndarray:
-    """How many pixels of each class each mask has, int64 (sheets, num_classes).
+    """How many pixels of each class each mask has, int64 (sheets, num_classes). A sheet without a mask has none.
 
     It reads every image and mask once, in threads.
 
     Args:
-        files: image and mask of each sheet.
+        files: image and mask of each sheet; the mask may be None.
         num_classes: number of classes, background included.
-        progress: show a progress bar.
+        progress: show a progress bar, and a warning if sheets have more instances than masks can hold.
         boxes: the size (height, width) that each sheet is scaled down to fit in the cache.
         cache: is filled with the sheets. Sheets that it already holds are not read again.
         begin: number of the first sheet to check. Processes that fill one cache together begin at different sheets.
+        panoptic: which sheets are read with their instances. None: no sheet is.
 
     Raises:
         UserError: lists every problem and how to solve it: a file that is missing or unreadable, image and mask of
-            different sizes, or a mask that is not 8-bit or has other values than the classes and 255.
+            different sizes, a mask that is not 8-bit or has other values than the classes and 255, or an instance mask
+            that does not fit its mask.
     """
     cache = cache or SheetCache("", 0)
-    requests = [(*pair, box) for pair, box in zip(files, boxes or [CHECK_BOX] * len(files), strict=True)]
+    wanted = zip(files, boxes or [CHECK_BOX] * len(files), panoptic or [False] * len(files), strict=True)
+    requests = [Request(*pair, *how) for pair, *how in wanted]
     cache.make_room(requests)
+    crowded = []
 
     def check(number: int) -> tuple[np.ndarray, str]:
+        request = requests[number]
         try:
-            return _check_sheet(cache, requests[number], num_classes), ""
+            sheet = _check_sheet(cache, request, num_classes)
         except UserError as error:
             return np.zeros(num_classes, np.int64), str(error)
+        if request.panoptic and lacks_instances(sheet.mask):
+            crowded.append(request.image.name)
+        return sheet.pixels[:num_classes], ""
 
     order = np.roll(np.arange(len(files)), -begin).tolist()
     with ThreadPoolExecutor(cpu_count()) as pool:
@@ -62,6 +73,9 @@ def preflight(
         raise UserError(
             f"{len(problems)} of {len(files)} sheets cannot be used:\n" + "\n".join(problems[:SHOWN]) + more
         )
+    if crowded and progress:
+        warn(f"{len(crowded)} of {len(files)} sheets have more than {MOST} objects at the size for training "
+             f"({', '.join(sorted(crowded)[:3])}): the smallest are in no instance.")
     return np.stack([pixels for pixels, _ in results])
 
 
@@ -95,15 +109,17 @@ def require_teachable(train: np.ndarray, val: np.ndarray, name_classes: Sequence
     return [f"{blank} of {len(val)} validation masks are {IGNORE} (ignored) throughout."] if blank else []
 
 
-def _check_sheet(cache: SheetCache, request: Request, num_classes: int) -> np.ndarray:
-    """How many pixels of each class one mask has. Raises UserError when the sheet cannot be used."""
-    image_path, mask_path, _ = request
-    if not image_path.is_file():
-        raise UserError(f"{image_path}.* is missing: add the image or run get_annotation.py again.")
-    if not mask_path.is_file():
+def _check_sheet(cache: SheetCache, request: Request, num_classes: int) -> Sheet:
+    """The sheet, after caching it. Raises UserError when it cannot be used."""
+    if request.mask is None:
+        return cache.add(request)
+    if not request.image.is_file():
+        raise UserError(f"{request.image}.* is missing: add the image or run get_annotation.py again.")
+    if not request.mask.is_file():
         raise UserError(
-            f"{mask_path} is missing: make it with labelme_to_deeplab.py or remove {image_path.stem} from the list."
+            f"{request.mask} is missing: make it with labelme_to_deeplab.py or remove {request.image.stem} from the "
+            "list."
         )
-    pixels = cache.add(*request).pixels
-    require_known_values(mask_path, pixels, num_classes)
-    return pixels[:num_classes]
+    sheet = cache.add(request)
+    require_known_values(request.mask, sheet.pixels, num_classes)
+    return sheet

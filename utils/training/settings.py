@@ -79,7 +79,13 @@ def check_settings(s: Settings, procs: Processes) -> None:
 
 
 def describe_run(
-    s: Settings, procs: Processes, precision: Precision, parts: Sequence[Part], val_sheets: int, first_epoch: int
+    s: Settings,
+    procs: Processes,
+    precision: Precision,
+    parts: Sequence[Part],
+    unlabelled: int,
+    val_sheets: int,
+    first_epoch: int,
 ) -> str:
     """The settings and the size of the run, as text for the console.
 
@@ -88,11 +94,13 @@ def describe_run(
         procs: the processes of the run.
         precision: number format of the network.
         parts: the data sets to train on.
+        unlabelled: number of sheets without labels.
         val_sheets: number of validation sheets.
         first_epoch: counted from 0.
     """
     lines = [f"{name:20s}{value}" for name, value in s.to_dict().items()]
     mixed = "".join(f" and {part.samples} from {part.size} of {name}" for name, part in zip(s.mixed_in, parts[1:]))
+    mixed += f" and as many from {unlabelled} without labels" if unlabelled else ""
     lines.append(
         f"{parts[0].samples} samples per epoch from {parts[0].size} sheets{mixed}, {val_sheets} validation sheets; "
         f"epochs {first_epoch + 1} to {s.unfreeze_epoch} on {procs.world_size} x {procs.device}, "
