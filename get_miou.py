@@ -39,7 +39,8 @@ num_workers: int = 2                # sheets processed at the same time; each ne
 # ---- Data ----
 dataset_path: str = "herbarium_sheets"   # folder that holds the data sets
 dataset: str = "demo"                    # <dataset_path>/<dataset>/{JPEGImages,SegmentationClass,ImageSets}
-split: str = "val"                       # list in ImageSets/Segmentation: "train", "val", "test" or "trainval"
+lists: str = ""                          # another folder with the list; "": ImageSets/Segmentation
+split: str = "val"                       # name of the list: "train", "val", "test" or "trainval"
 name_classes: tuple[str, ...] = NAME_CLASSES  # only for mode "score", which reads no checkpoint; background first
 # ---- Results ----
 out_dir: str = "miou_out"           # tables, plots and masks/<sheet>.png; the next run replaces them
@@ -48,7 +49,7 @@ object_scores: bool = True          # also count found and false objects and com
 
 def main(settings: config.Settings) -> int:
     """The exit status, after running the mode: 1 when a sheet was bad or missing, else 0."""
-    data = VocDataset(settings.dataset_path, settings.dataset)
+    data = VocDataset(settings.dataset_path, settings.dataset, settings.lists)
     stems = list(dict.fromkeys(data.stems(settings.split)))  # each sheet once, even if the list repeats it
     out_dir = Path(settings.out_dir)
     predicts, scores = settings.mode != "score", settings.mode != "predict"

@@ -55,6 +55,7 @@ compile_model: bool = False         # torch.compile: starts slowly, then may run
 # ---- Data ----
 dataset_path: str = "herbarium_sheets"   # folder that holds the data sets
 dataset: str = "demo"                    # <dataset_path>/<dataset>/{JPEGImages,SegmentationClass,ImageSets}
+lists: str = ""                          # another folder with train.txt and val.txt; "": ImageSets/Segmentation
 mixed_in: dict[str, float] = {}          # more data sets, each with its share of an epoch: {"synthetic": 0.4}
 unlabelled: str = ""                     # nhm: folder of sheets without labels, to learn from as well; "": none
 passes: int = 1                          # how often each sheet appears in an epoch; raise it when sheets are few
@@ -127,7 +128,7 @@ def main(settings: config.Settings) -> int:
 def train(s: config.Settings, procs: Processes) -> None:
     """Trains as the settings say. The top of this file lists the files that it writes."""
     check_settings(s, procs)
-    data = VocDataset(s.dataset_path, s.dataset)
+    data = VocDataset(s.dataset_path, s.dataset, s.lists)
     (labelled, parts), val_files = training_files(s, data), list(dict.fromkeys(data.files("val")))
     train_files = labelled + unlabelled_files(s.unlabelled)
     predict_shape = s.predict_shape or s.input_shape

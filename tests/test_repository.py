@@ -45,7 +45,7 @@ FLOORS = {
     "utils.labels": 2, "utils.objects": 2,
     "utils.training": 3, "utils.scoring": 3, "utils.predicting": 3, "utils.sheets": 3, "utils.dataloader": 3,
     "utils.callbacks": 3, "utils.utils_fit": 3, "utils.utils_metrics": 3,
-    "utils.digitise": 4, "utils.benchmark": 4,
+    "utils.digitise": 4, "utils.benchmark": 4, "utils.experiments": 4, "utils.web": 4,
     "deeplab": 5,
     **{Path(name).stem: 6 for name in SCRIPTS},
 }

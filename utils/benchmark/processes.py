@@ -108,12 +108,13 @@ def _work(connection: Connection) -> None:
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             result = work(*arguments)
-        connection.send((result, _peak_memory(), ""))
+        connection.send((result, peak_memory(), ""))
     except Exception:  # whatever it was, the parent prints it
         connection.send((None, 0.0, traceback.format_exc()))
 
 
-def _peak_memory() -> float:
+def peak_memory() -> float:
+    """The most memory that this process has had at a time, in bytes; 0 where the system does not tell it."""
     status = Path("/proc/self/status")
     if status.exists():
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())

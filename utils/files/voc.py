@@ -18,14 +18,15 @@ MAX_LIST_BYTES = 100_000_000  # of a list of sheets
 class VocDataset:
     """The files of `<dataset_path>/<dataset>`; sheets are named by their stems, exactly as on disk.
 
+    lists: another folder with lists of sheets, instead of the data set's ImageSets/Segmentation. "": its own.
     Raises UserError when the folders are not there.
     """
 
-    def __init__(self, dataset_path: str | Path, dataset: str) -> None:
+    def __init__(self, dataset_path: str | Path, dataset: str, lists: str | Path = "") -> None:
         self.root = Path(dataset_path) / dataset
         self.image_dir = self.root / "JPEGImages"
         self.mask_dir = self.root / "SegmentationClass"
-        self.list_dir = self.root / "ImageSets" / "Segmentation"
+        self.list_dir = Path(lists) if lists else self.root / "ImageSets" / "Segmentation"
         for folder in (self.image_dir, self.mask_dir):
             if not folder.is_dir():
                 raise UserError(
@@ -34,7 +35,7 @@ class VocDataset:
                 )
 
     def stems(self, split: str) -> list[str]:
-        """The stems listed in ImageSets/Segmentation/<split>.txt. Raises UserError: no such list, or an empty one."""
+        """The stems listed in <split>.txt. Raises UserError: no such list, or an empty one."""
         path = self.list_dir / f"{split}.txt"
         if not path.is_file():
             raise UserError(f"{path} does not exist: run get_annotation.py to make the lists.")

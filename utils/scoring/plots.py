@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib import font_manager, rc_context
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -54,7 +53,8 @@ def plot_curves(
         title: above the plot.
         ylabel: name of the vertical axis.
     """
-    with _png_axes(path, 8, 5) as axes:
+    with png_figure(path, 8, 5) as figure:
+        axes = figure.add_subplot()
         for i, (name, (epochs, values)) in enumerate(curves.items()):
             color = f"C{i}"
             if len(values):
@@ -84,7 +84,8 @@ def plot_bars(
         title: above the plot.
     """
     rows = range(len(name_classes))
-    with _png_axes(path, 8, 1.3 + 0.4 * len(name_classes)) as axes:
+    with png_figure(path, 8, 1.3 + 0.4 * len(name_classes)) as figure:
+        axes = figure.add_subplot()
         axes.barh(rows, np.nan_to_num(values), height=0.7, color=np.asarray(colors) / 255)
         for row, value in zip(rows, values, strict=True):
             text = "no such pixels" if math.isnan(value) else percent(value)
@@ -113,9 +114,10 @@ def plot_confusion(path: str | Path, matrix: np.ndarray, name_classes: Sequence[
     shares = np.where(totals > 0, matrix / np.maximum(totals, 1), np.nan)
     side = 2.5 + 0.9 * len(name_classes)
     ticks = range(len(name_classes))
-    with _png_axes(path, side + 1, side) as axes:
+    with png_figure(path, side + 1, side) as figure:
+        axes = figure.add_subplot()
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        axes.figure.colorbar(image, format=PercentFormatter(1), shrink=0.8)
+        figure.colorbar(image, format=PercentFormatter(1), shrink=0.8)
         for row, column in np.argwhere(~np.isnan(shares)):
             share = shares[row, column]
             axes.text(column, row, percent(share), ha="center", va="center", fontsize=9,
@@ -128,12 +130,12 @@ def plot_confusion(path: str | Path, matrix: np.ndarray, name_classes: Sequence[
 
 
 @contextmanager
-def _png_axes(path: str | Path, width: float, height: float) -> Iterator[Axes]:
-    """Yields the axes of a new figure, `width` x `height` inches, and writes it to `path` if the block succeeds."""
+def png_figure(path: str | Path, width: float, height: float) -> Iterator[Figure]:
+    """Yields a new figure, `width` x `height` inches, and writes it to `path` if the block succeeds."""
     with rc_context({"font.family": _font_families(), "text.parse_math": False}):  # a "$" in a class name is just a "$"
         figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
         FigureCanvasAgg(figure)
-        yield figure.add_subplot()
+        yield figure
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
         with writing(path):
