@@ -1,33 +1,37 @@
-"""A trained model for other programs: `DeeplabV3("model_data/deeplab_mobilenetv2.pth").segment(image)`."""
+"""A trained network for other programs: `Segmenter("model_data/deeplab_mobilenetv2.pth").segment(image)`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
+from torch import nn
 
 from nets.blocks import fold_batchnorm
 from nets.cpu import for_cpu
 from utils.files.images import MODES_8BIT, pillow_to_rgb, to_uint8
 from utils.network.batching import Batcher
 from utils.network.checkpoint import load_checkpoint
-from utils.network.letterbox import Placement, letterbox_tightly, unletterbox_classes
+from utils.network.letterbox import Placement, highest_class, letterbox_tightly, unletterbox_classes
 from utils.network.onnx_export import OnnxNetwork
 from utils.network.precision import choose_precision
 from utils.objects.confidence import drop_unsure, highest_probability
 from utils.objects.drawing import draw_mask
+from utils.objects.instances import find_instances, instances_at
 from utils.objects.regions import MIN_AREA, Region, count_pixels, find_regions
 from utils.utils import UserError, pick_device
 
 GPU_BATCH = 4  # most sheets from different threads that a GPU computes in one batch
 
 
-class DeeplabV3:
-    """A DeepLabv3+ checkpoint that segments images of any size.
+class Segmenter:
+    """A trained network of any kind that segments images of any size. Other programs know it as `DeeplabV3`.
 
     Attributes:
         name_classes: list of str, background first.
@@ -65,7 +69,8 @@ class DeeplabV3:
             input_shape: (height, width); the same weights work with any. None: the checkpoint's.
             min_confidence: 0 to 1; objects with a lower mean probability become background. 0 keeps all objects;
                 None: the checkpoint's.
-            engine: "torch", or "onnxruntime", which runs on the CPU in float32 and is about as fast.
+            engine: "torch", or "onnxruntime", which runs on the CPU in float32 and is about as fast. It finds no
+                instances.
 
         Raises:
             UserError: the file cannot be used, or an argument does not fit.
@@ -111,30 +116,54 @@ class DeeplabV3:
         Raises:
             UserError: the image is of another kind, or the GPU's memory runs out.
         """
-        logits, placement, size = self._compute_logits(image)
-        return unletterbox_classes(drop_unsure(logits, self.min_confidence), placement, size)
+        return self._compute(image).mask()
 
     def segment_with_probability(self, image: Image.Image | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As `segment`, and the probability of each pixel's class, float32 (h, w), 0 to 1, at the network's scale."""
-        logits, placement, size = self._compute_logits(image)
-        top, left, height, width = placement
-        probability = highest_probability(logits[:, top:top + height, left:left + width])
-        return unletterbox_classes(drop_unsure(logits, self.min_confidence), placement, size), probability
+        output = self._compute(image)
+        return output.mask(), output.probability()
+
+    def segment_instances(self, image: Image.Image | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `segment`, and the number of the object that each pixel belongs to, uint16 (H, W), 0 for none.
+
+        Numbers count from 1 over the sheet, see `utils.objects.instances`. Raises UserError also when the network finds
+        no instances.
+        """
+        if not self.finds_instances:
+            raise UserError(f"This {self.checkpoint.model_name} finds no instances: take a checkpoint of nhm, "
+                            'and engine "torch".', 2)
+        output = self._compute(image)
+        mask = output.mask()
+        return mask, output.instances(mask)
+
+    def segment_sheet(self, image: Image.Image | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Mask and probability as `segment_with_probability`, and the instances as `segment_instances`, or None."""
+        output = self._compute(image)
+        mask = output.mask()
+        return mask, output.probability(), output.instances(mask) if self.finds_instances else None
+
+    @property
+    def finds_instances(self) -> bool:
+        """Whether the network tells the objects of one class apart."""
+        return hasattr(self.model, "embed")
 
     @torch.inference_mode()
-    def _compute_logits(self, image: Image.Image | np.ndarray) -> tuple[np.ndarray, Placement, tuple[int, int]]:
-        """The logits, float32 (C, h, w), of the letterboxed image, its place there, and its own (height, width)."""
+    def _compute(self, image: Image.Image | np.ndarray) -> Output:
+        """What the network says of an image, in which objects below `min_confidence` are background."""
         pixels = to_uint8(rgb_array(image))
         boxed, placement = letterbox_tightly(pixels, self.input_shape, self.checkpoint.downsample_factor)
         sheet = torch.from_numpy(boxed)
         try:
-            logits = self._batcher(sheet) if self._batcher else self._forward(sheet[None])[0]
+            output = self._batcher(sheet) if self._batcher else self._forward(sheet[None])[0]
         except torch.OutOfMemoryError as error:
             raise UserError("The GPU's memory ran out: lower num_workers, or make input_shape smaller.") from error
-        return logits.float().cpu().numpy(), placement, pixels.shape[:2]
+        logits, embeddings = np.split(output.float().cpu().numpy(), [len(self.name_classes)])
+        return Output(logits, drop_unsure(logits, self.min_confidence), embeddings, placement, pixels.shape[:2])
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.precision.forward(self.model, images.to(self.device))
+        """Logits and, behind them, embeddings if the network has any, float (N, C, h, w), of uint8 (N, h, w, 3)."""
+        network = partial(_joined, self.model) if self.finds_instances else self.model
+        return self.precision.forward(network, images.to(self.device))
 
     def detect_image(
         self, image: Image.Image | np.ndarray, mix_type: int = 0, count: bool = False
@@ -159,7 +188,8 @@ class DeeplabV3:
         return (picture, count_pixels(mask, self.name_classes)) if count else picture
 
     def regions(
-        self, mask: np.ndarray, min_area: float = MIN_AREA, probability: np.ndarray | None = None
+        self, mask: np.ndarray, min_area: float = MIN_AREA, probability: np.ndarray | None = None,
+        instances: np.ndarray | None = None,
     ) -> list[Region]:
         """The objects in a mask from `segment`: class, box, area, centroid and confidence of each.
 
@@ -167,12 +197,48 @@ class DeeplabV3:
             mask: uint8 (H, W).
             min_area: connected components smaller than this share of the sheet are specks and left out.
             probability: from `segment_with_probability`; without it the confidence is NaN.
+            instances: from `segment_instances`; without it connected components are the objects.
         """
-        return find_regions(mask, self.name_classes, min_area, probability)
+        return find_regions(mask, self.name_classes, min_area, probability, instances)
+
+
+DeeplabV3 = Segmenter  # the name that other programs use
+
+
+class Output(NamedTuple):
+    """What a network says of one image, at its own scale and with the bars of the letterbox."""
+
+    logits: np.ndarray  # float32 (C, h, w)
+    kept: np.ndarray  # the same, in which unsure objects are background
+    embeddings: np.ndarray  # float32 (2, h, w), or (0, h, w) if the network finds no instances
+    placement: Placement  # of the image in the letterbox
+    size: tuple[int, int]  # height and width of the image
+
+    def mask(self) -> np.ndarray:
+        """The class of each pixel of the image, uint8 (H, W)."""
+        return unletterbox_classes(self.kept, self.placement, self.size)
+
+    def probability(self) -> np.ndarray:
+        """That of each pixel's class, float32 (h, w) without the bars, 0 to 1."""
+        return highest_probability(self._without_bars(self.logits))
+
+    def instances(self, mask: np.ndarray) -> np.ndarray:
+        """The number of the object of each pixel of the image, uint16 (H, W); mask: from `mask`."""
+        classes = highest_class(self._without_bars(self.kept))
+        return instances_at(mask, classes, find_instances(classes, self._without_bars(self.embeddings)))
+
+    def _without_bars(self, values: np.ndarray) -> np.ndarray:
+        top, left, height, width = self.placement
+        return values[:, top:top + height, left:left + width]
+
+
+def _joined(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Logits and embeddings of a network that finds instances as one tensor, float (N, C + 2, H, W)."""
+    return torch.cat(model.embed(x), dim=1)
 
 
 def rgb_array(image: Image.Image | np.ndarray) -> np.ndarray:
-    """`image` as upright RGB, uint8 or uint16 (H, W, 3). Arguments and errors: see `DeeplabV3.segment`."""
+    """`image` as upright RGB, uint8 or uint16 (H, W, 3). Arguments and errors: see `Segmenter.segment`."""
     if isinstance(image, Image.Image):
         if image.mode not in MODES_8BIT:
             raise UserError(

@@ -1,7 +1,8 @@
 """Finds the objects on herbarium sheets: edit the constants, then run `python predict.py`.
 
 The default mode "folder" reads img/ and writes two files per sheet to img_out/: an overlay with the same name, format,
-size and bit depth, and masks/<sheet>.png, in which each pixel's value is its class.
+size and bit depth, and masks/<sheet>.png, in which each pixel's value is its class. A network that tells objects of one
+class apart (nhm) also writes instances/<sheet>.png, in which each pixel's value is the number of its object.
 
     python predict.py
     python predict.py --input_dir=sheets --output_dir=results --recursive=true --count=true --crops=true
@@ -17,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from deeplab import DeeplabV3
+from deeplab import Segmenter
 from nets.models import BackboneName, DownsampleFactor
 from utils import config
 from utils.files.images import read_image
@@ -39,7 +40,7 @@ count: bool = False                    # True: also list pixels of each class an
 crops: bool = False                    # True: also cut out each object into its own file: crops/<sheet>_Label_1.jpg
 device: str = "auto"                   # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
 fp16: bool = True                      # mixed precision: faster on most GPUs; ignored where it would be slower
-engine: Literal["torch", "onnxruntime"] = "torch"  # onnxruntime: CPU, float32; needs requirements-extras.txt
+engine: Literal["torch", "onnxruntime"] = "torch"  # onnxruntime: CPU, no instances; needs requirements-extras.txt
 # ---- Folder and image ----
 input_dir: str = "img"                 # folder with .jpg, .jpeg, .png, .tif or .tiff files
 output_dir: str = "img_out"            # must not be input_dir: originals are never overwritten
@@ -69,7 +70,7 @@ def main(settings: config.Settings) -> int:
     s = settings
     if s.video_fps < 0:
         raise UserError(f"video_fps is {s.video_fps}: it has to be 0 or more.", 2)
-    model = DeeplabV3(
+    model = Segmenter(
         s.model_path, device="cpu" if s.mode == "onnx" else s.device, fp16=s.fp16, name_classes=s.name_classes,
         backbone=s.backbone, downsample_factor=s.downsample_factor, input_shape=s.input_shape,
         min_confidence=s.min_confidence, engine="torch" if s.mode == "onnx" else s.engine,
@@ -96,7 +97,7 @@ def main(settings: config.Settings) -> int:
     return 0
 
 
-def predict_images(model: DeeplabV3, s: config.Settings) -> int:
+def predict_images(model: Segmenter, s: config.Settings) -> int:
     """The exit status, after predicting `image`, or every file that the user names until an empty line.
 
     It is 1 when a file was bad, else 0.
@@ -105,10 +106,11 @@ def predict_images(model: DeeplabV3, s: config.Settings) -> int:
     while name := s.image or ask_for_image():
         try:
             source = Path(name)
-            (sheet,) = plan([source], source.parent, Path(s.output_dir), s.mix_type)
+            (sheet,) = plan([source], source.parent, Path(s.output_dir), s.mix_type, model.finds_instances)
             clean([sheet], s.crops)
             found = predict_sheet(model, sheet, s.mix_type, s.crops)
-            print(f"{printable(sheet.picture)} and {printable(sheet.mask)} written.")
+            *names, last = map(printable, sheet.written())
+            print(f"{', '.join(names)} and {last} written.")
             for crop in found.crops:
                 print(f"{printable(crop)} written.")
             if s.count:
@@ -134,7 +136,7 @@ def ask_for_image() -> str:
         return ""
 
 
-def time_images(model: DeeplabV3, s: config.Settings) -> None:
+def time_images(model: Segmenter, s: config.Settings) -> None:
     """Prints how long one image takes from array to mask: the median, and the 10th and 90th percentiles."""
     path = Path(s.image) if s.image else next(iter(find_images(s.input_dir)), None)
     if path is None or s.fps_repeats < 1:
@@ -150,12 +152,14 @@ def time_images(model: DeeplabV3, s: config.Settings) -> None:
           f"({1000 * low:.1f} to {1000 * high:.1f} ms), {1 / median:.1f} images/s, {s.fps_repeats} times.")
 
 
-def export(model: DeeplabV3, s: config.Settings) -> None:
-    """Writes onnx_path and prints how much its logits differ from PyTorch's."""
+def export(model: Segmenter, s: config.Settings) -> None:
+    """Writes onnx_path and prints how much its logits differ from PyTorch's, and what is left out."""
     difference = export_onnx(model.model, s.onnx_path, s.onnx_opset, model.checkpoint.description())
     checked = "not checked: pip install -r requirements-extras.txt" if difference is None else (
         f"logits differ by at most {difference:.1e} from PyTorch's at two sizes")
     print(f"{s.onnx_path} written ({checked}).")
+    if model.finds_instances:
+        print(f"{s.onnx_path} gives the classes only: the instances of {model.checkpoint.model_name} are not exported.")
 
 
 if __name__ == "__main__":

@@ -15,11 +15,12 @@ NAMES = ["_background_", "Barcode", "Label"]
 
 
 class ColourModel:
-    """In the place of DeeplabV3: red is a barcode, green a label."""
+    """In the place of Segmenter: red is a barcode, green a label."""
 
     name_classes = NAMES
     colors = [(0, 0, 0), (200, 0, 0), (0, 0, 250)]
     device = "cpu"
+    finds_instances = False
 
     def __init__(self, *arguments: object, **options: object) -> None:
         pass
@@ -30,14 +31,14 @@ class ColourModel:
         barcode, label = (red > middle) & (green < middle), (green > middle) & (red < middle)
         return np.select([barcode, label], [1, 2]).astype(np.uint8)
 
-    def segment_with_probability(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def segment_sheet(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """The upper half of a sheet is surer than the lower."""
-        return self.segment(image), np.array([[0.9], [0.8]])
+        return self.segment(image), np.array([[0.9], [0.8]]), None
 
 
 def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with an empty img/ to work in, where predict.py has a model that sees colours."""
-    monkeypatch.setattr(predict, "DeeplabV3", ColourModel)
+    monkeypatch.setattr(predict, "Segmenter", ColourModel)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "img").mkdir()
     return tmp_path

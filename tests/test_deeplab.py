@@ -1,4 +1,4 @@
-"""DeeplabV3 against PyTorch's own functions, and against a network that sees only colours."""
+"""Segmenter against PyTorch's own functions, and against a network that sees only colours."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deeplab import GPU_BATCH, DeeplabV3
+from deeplab import GPU_BATCH, DeeplabV3, Segmenter
 from helpers import ROOT, checkpoint_of, new_deeplab, together
 from utils.files.images import read_image
 from utils.network.batching import Batcher
@@ -44,7 +44,7 @@ def path(tmp_path_factory):
 
 @pytest.fixture
 def colour_model(path):
-    model = DeeplabV3(path, device="cpu", fp16=False)
+    model = Segmenter(path, device="cpu", fp16=False)
     model.model = SeesColours()
     return model
 
@@ -58,17 +58,17 @@ def sheet() -> np.ndarray:
 
 
 def test_a_checkpoint_needs_nothing_else(path):
-    model = DeeplabV3(path, device="cpu")
+    model = Segmenter(path, device="cpu")
     assert model.name_classes == NAMES
     assert model.colors == [(0, 0, 0), (200, 0, 0), (0, 0, 250)]
     assert model.input_shape == (64, 96)
     assert model.checkpoint.backbone == "mobilenet" and not model.checkpoint.model
-    assert not model.model.training
+    assert not model.model.training and type(model) is DeeplabV3
 
 
 def test_mask_is_the_argmax_of_the_upsampled_logits(path):
     """An image that fits the network's input without bars or scaling, then at twice its size."""
-    model = DeeplabV3(path, device="cpu", fp16=False)
+    model = Segmenter(path, device="cpu", fp16=False)
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     with torch.inference_mode():
         logits = model.model(torch.from_numpy(image).permute(2, 0, 1)[None] / 255)
@@ -84,7 +84,7 @@ def test_mixed_precision_gives_the_same_mask():
     image = read_image(ROOT / "herbarium_sheets" / "demo" / "JPEGImages" / "synthetic_000000.jpg")
     shipped = ROOT / "model_data" / "deeplab_mobilenetv2.pth"
     full, mixed = (
-        DeeplabV3(shipped, device="cpu", fp16=fp16, input_shape=(480, 320)) for fp16 in (False, True))
+        Segmenter(shipped, device="cpu", fp16=fp16, input_shape=(480, 320)) for fp16 in (False, True))
     assert (full.precision.dtype, mixed.precision.dtype) == (torch.float32, torch.bfloat16)
     masks = [model.segment(image) for model in (full, mixed)]
     assert len(np.unique(masks[0])) > 2
@@ -93,7 +93,7 @@ def test_mixed_precision_gives_the_same_mask():
 
 def test_onnxruntime_gives_the_same_mask(path):
     image = np.random.default_rng(0).integers(0, 256, (96, 70, 3), dtype=np.uint8)
-    masks = [DeeplabV3(path, device="cpu", fp16=False, engine=engine).segment(image)
+    masks = [Segmenter(path, device="cpu", fp16=False, engine=engine).segment(image)
              for engine in ("torch", "onnxruntime")]
     assert len(np.unique(masks[0])) > 1
     assert (masks[0] == masks[1]).mean() > 0.999  # sums in another order may move a tie
@@ -101,10 +101,10 @@ def test_onnxruntime_gives_the_same_mask(path):
 
 def test_engine_that_is_not_there(path, monkeypatch):
     with pytest.raises(UserError, match='engine is "tflite" on cpu'):
-        DeeplabV3(path, device="cpu", engine="tflite")
+        Segmenter(path, device="cpu", engine="tflite")
     monkeypatch.setattr("utils.network.onnx_export.find_spec", lambda name: None)
     with pytest.raises(UserError, match="onnx package is not installed: pip install -r requirements-extras.txt"):
-        DeeplabV3(path, device="cpu", engine="onnxruntime")
+        Segmenter(path, device="cpu", engine="onnxruntime")
 
 
 def test_mask_has_the_size_of_the_input(colour_model):
@@ -185,41 +185,41 @@ def test_unsure_objects_are_left_out(path, tmp_path):
     found = {}
     for name, file, given in (("old checkpoint", path, None), ("argument", path, 0.6), ("below", path, 0.5),
                               ("checkpoint", tmp_path / "sure.pth", None), ("all", tmp_path / "sure.pth", 0.0)):
-        model = DeeplabV3(file, device="cpu", fp16=False, min_confidence=given)
+        model = Segmenter(file, device="cpu", fp16=False, min_confidence=given)
         model.model = SeesColours()
         found[name] = model.segment(sheet()).any()
     assert found == {"old checkpoint": True, "argument": False, "below": True, "checkpoint": False, "all": True}
     with pytest.raises(UserError, match="min_confidence is 2: it has to be from 0 to 1"):
-        DeeplabV3(path, device="cpu", min_confidence=2)
+        Segmenter(path, device="cpu", min_confidence=2)
 
 
 def test_other_colours_and_input_shape(path):
-    model = DeeplabV3(path, device="cpu", colors=[(1, 1, 1), (2, 2, 2), (3, 3, 3)], input_shape=(32, 48))
+    model = Segmenter(path, device="cpu", colors=[(1, 1, 1), (2, 2, 2), (3, 3, 3)], input_shape=(32, 48))
     assert model.colors[2] == (3, 3, 3) and model.input_shape == (32, 48)
     assert model.segment(sheet()).shape == (300, 200)
     with pytest.raises(UserError, match="colors has 1 entries"):
-        DeeplabV3(path, device="cpu", colors=[(1, 1, 1)])
+        Segmenter(path, device="cpu", colors=[(1, 1, 1)])
     with pytest.raises(UserError, match="input_shape is .0, 48.: height and width have to be positive"):
-        DeeplabV3(path, device="cpu", input_shape=(0, 48))
+        Segmenter(path, device="cpu", input_shape=(0, 48))
 
 
 def test_missing_checkpoint_and_unknown_device(path, tmp_path):
     with pytest.raises(UserError, match="none.pth"):
-        DeeplabV3(tmp_path / "none.pth")
+        Segmenter(tmp_path / "none.pth")
     with pytest.raises(UserError, match='device is "gpu"'):
-        DeeplabV3(path, device="gpu")
+        Segmenter(path, device="gpu")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 @pytest.mark.parametrize("fp16", [False, True])
 def test_gpu_agrees_with_cpu(path, fp16):
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
-    on_cpu = DeeplabV3(path, device="cpu", fp16=False).segment(image)
-    assert (DeeplabV3(path, device="cuda", fp16=fp16).segment(image) == on_cpu).mean() > (0.9 if fp16 else 0.99)
+    on_cpu = Segmenter(path, device="cpu", fp16=False).segment(image)
+    assert (Segmenter(path, device="cuda", fp16=fp16).segment(image) == on_cpu).mean() > (0.9 if fp16 else 0.99)
 
 
 def test_sheets_of_several_threads_in_one_batch_are_as_each_alone(path, monkeypatch):
-    model = DeeplabV3(path, device="cpu")
+    model = Segmenter(path, device="cpu")
     rng = np.random.default_rng(3)
     sheets = [rng.integers(0, 256, (40, 30 if k % 3 else 80, 3), dtype=np.uint8) for k in range(6)]
     alone = [model.segment(sheet) for sheet in sheets]
@@ -238,7 +238,7 @@ def test_sheets_of_several_threads_in_one_batch_are_as_each_alone(path, monkeypa
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 def test_a_gpu_computes_waiting_sheets_together(path):
-    model = DeeplabV3(path, device="cuda", fp16=False)
+    model = Segmenter(path, device="cuda", fp16=False)
     sheets = [np.random.default_rng(k).integers(0, 256, (64, 96, 3), dtype=np.uint8) for k in range(GPU_BATCH)]
     alone = [model.segment(sheet) for sheet in sheets]
     for mask, same in zip(together(model._batcher, model.segment, sheets), alone):

@@ -116,6 +116,17 @@ def test_onnx(checkpoint, tmp_path, capsys):
     assert [file.name for file in path.parent.iterdir()] == ["model.onnx"]
 
 
+def test_onnx_says_that_instances_are_left_out(folder, monkeypatch, capsys):
+    monkeypatch.setattr(predict, "export_onnx", lambda *arguments: 0.0)
+    monkeypatch.setattr(ColourModel, "model", dot(), raising=False)
+    monkeypatch.setattr(ColourModel, "checkpoint", checkpoint_of(dot(), [64, 64], model_name="nhm"), raising=False)
+    assert run(mode="onnx", onnx_path="a.onnx") == 0
+    assert "instances" not in capsys.readouterr().out
+    monkeypatch.setattr(ColourModel, "finds_instances", True)
+    assert run(mode="onnx", onnx_path="a.onnx") == 0
+    assert "a.onnx gives the classes only: the instances of nhm are not exported." in capsys.readouterr().out
+
+
 def test_onnx_without_its_packages(folder, monkeypatch, capsys):
     monkeypatch.setattr(ColourModel, "model", dot(), raising=False)
     monkeypatch.setattr(ColourModel, "checkpoint", checkpoint_of(dot(), [64, 64]), raising=False)

@@ -21,13 +21,14 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes and 
 
 
 class RedModel:
-    """In the place of DeeplabV3: what is red is a colour chart."""
+    """In the place of Segmenter: what is red is a colour chart."""
 
     name_classes = ["_background_", "Barcode", "Label", "Color chart"]
     colors = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0)]
+    finds_instances = False
 
-    def segment_with_probability(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return np.where((image[..., 0] > 200) & (image[..., 1] < 100), 3, 0).astype(np.uint8), np.ones((1, 1))
+    def segment_sheet(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, None]:
+        return np.where((image[..., 0] > 200) & (image[..., 1] < 100), 3, 0).astype(np.uint8), np.ones((1, 1)), None
 
 
 def sheet(path: Path | str) -> None:
@@ -48,9 +49,9 @@ def run(**options: object) -> int:
     return predict_folder(RedModel(), "in", "out", **options)
 
 
-def column(table: str, number: int) -> list[str]:
+def column(table: str, name: str) -> list[str]:
     with open(Path("out", table), newline="", encoding="utf-8-sig") as file:
-        return [row[number] for row in csv.reader(file)][1:]
+        return [row[name] for row in csv.DictReader(file)]
 
 
 def test_what_is_no_file_is_named_and_counted(folder, capsys):
@@ -70,7 +71,7 @@ def test_what_is_no_file_is_named_and_counted(folder, capsys):
     assert output.out.splitlines()[-1].endswith("3 bad: in/broken.png, in/circle.png, in/pipe.png")
     for words in ("in/broken.png is a link to a file that is not there", "in/pipe.png cannot be opened: it is a pipe"):
         assert words in output.err
-    assert column("classes.csv", 0) == ["a.png", "link.png", "z.png"]
+    assert column("classes.csv", "sheet") == ["a.png", "link.png", "z.png"]
 
 
 @pytest.mark.parametrize("function", ["read_picture", "write_picture", "write_mask"])
@@ -91,7 +92,7 @@ def test_any_error_of_one_file_is_that_files(folder, monkeypatch, capsys, functi
     monkeypatch.setattr(module, inner, fails_second)
     assert run(num_workers=1, crops=False) == 1
     assert "in/b.png cannot be read" in (shown := capsys.readouterr().err) or "b.png cannot be written" in shown
-    assert column("classes.csv", 0) == ["a.png", "c.png"]
+    assert column("classes.csv", "sheet") == ["a.png", "c.png"]
 
 
 def test_names_that_control_a_terminal_or_are_no_utf8(folder, capfdbinary):
@@ -103,14 +104,14 @@ def test_names_that_control_a_terminal_or_are_no_utf8(folder, capfdbinary):
     output = capfdbinary.readouterr()
     assert b"\x1b[2J" not in output.out + output.err and b"\xfe" not in output.out + output.err
     assert b"in/bad\\x1b\\udcfe.png is empty" in output.err
-    assert column("objects.csv", 0) == ["\x1b[2J.png", "K\\udcff1.png", "标本.png"]
+    assert column("objects.csv", "sheet") == ["\x1b[2J.png", "K\\udcff1.png", "标本.png"]
     assert sorted(os.listdir(b"out/masks")) == sorted(names)
 
 
 def test_crops_have_the_sheets_name_and_the_class_without_spaces(folder):
     sheet("in/a b.png")
     assert run() == 0
-    assert column("objects.csv", -1) == ["crops/a b_Color_chart_1.jpg"]
+    assert column("objects.csv", "crop") == ["crops/a b_Color_chart_1.jpg"]
     assert Path("out/crops/a b_Color_chart_1.jpg").is_file()
 
 

@@ -22,8 +22,19 @@ def test_originals_are_never_overwritten(folder):
     with pytest.raises(UserError, match="which holds input_dir"):
         run(input_dir="out/masks", output_dir="out")
     with pytest.raises(UserError, match="a.png is an input and would be overwritten"):
-        plan.plan([Path("out/masks/a.png")], Path("out/masks"), Path("out"), 0)
+        plan.plan([Path("out/masks/a.png")], Path("out/masks"), Path("out"), 0, False)
     assert Path("img/a.png").read_bytes() == Path("out/masks/a.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["masks/a.png", "instances/a.png"])
+def test_a_picture_and_a_result_of_another_sheet_with_one_name_are_refused(tmp_path, name):
+    sources = [tmp_path / "img" / "a.jpg", tmp_path / "img" / name]
+    with pytest.raises(UserError, match="would both be written to .*a.png"):
+        plan.plan(sources, tmp_path / "img", tmp_path / "out", 0, True)
+    sheet, _ = plan.plan([sources[0], tmp_path / "img" / "instances" / "b.png"], tmp_path / "img", tmp_path / "out", 0,
+                         True)
+    assert sheet.instances == tmp_path / "out" / "instances" / "a.png"
+    assert [path.name for path in sheet.written()] == ["a.jpg", "a.png", "a.png"]
 
 
 def test_two_inputs_for_one_mask_are_refused_before_any_work(folder):

@@ -33,7 +33,7 @@ def test_tables_of_classes_and_objects(folder):
         "rectangle_x": "15.0", "rectangle_y": "7.0", "rectangle_width": "20.0", "rectangle_height": "10.0",
         "area": "200", "touches_border": "no", "centroid_x": "15.0", "centroid_y": "7.0",
         "sheet_width": "30", "sheet_height": "40",
-        "text": "", "symbology": "", "width_cm": "", "height_cm": "", "area_cm2": "", "crop": "",
+        "text": "", "symbology": "", "width_cm": "", "height_cm": "", "area_cm2": "", "crop": "", "instance": "",
     }
     label = cells(label)
     assert (label["object"], label["class"], label["confidence"]) == ("2", "Label", "0.8")
@@ -45,7 +45,7 @@ def test_what_is_known_of_an_object():
     """A square of side 40 * sqrt(2) that stands on a corner, on a sheet with 20 pixels a centimetre."""
     corners = ((40.0, 10.0), (80.0, 50.0), (40.0, 90.0), (0.0, 50.5))
     rectangle = Rectangle(40.0, 50.0, 56.5685, 56.5685, 45.0)
-    region = Region("Label", 2, 10, 0, 80, 80, 3200, (49.5, 39.5), rectangle, corners, True, 0.98765)
+    region = Region("Label", 2, 10, 0, 80, 80, 3200, (49.5, 39.5), rectangle, corners, True, 0.98765, 7)
     row = cells(object_row("a.jpg", 3, region, (100, 120), texts=("K1", "K 2"), symbologies=("Code 39", "QR Code"),
                            px_per_cm=20.0, crop="crops/a.jpg"))
     assert row == {
@@ -55,7 +55,7 @@ def test_what_is_known_of_an_object():
         "polygon": "40,10 80,50 40,90 0,50.5", "area": 3200, "touches_border": "yes",
         "centroid_x": 40.0, "centroid_y": 50.0, "sheet_width": 120, "sheet_height": 100,
         "text": "K1 | K 2", "symbology": "Code 39 | QR Code",
-        "width_cm": 2.83, "height_cm": 2.83, "area_cm2": 8.0, "crop": "crops/a.jpg",
+        "width_cm": 2.83, "height_cm": 2.83, "area_cm2": 8.0, "crop": "crops/a.jpg", "instance": 7,
     }
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from utils.network.letterbox import network_input
 
@@ -17,8 +17,8 @@ class Precision:
     device_type: str
     dtype: torch.dtype
 
-    def forward(self, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-        """The logits, float (N, C, H, W), of `images`, uint8 (N, H, W, 3) RGB on the model's device."""
+    def forward(self, model: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor) -> torch.Tensor:
+        """What `model` returns for `images`, uint8 (N, H, W, 3) RGB on its device. It gets them as `network_input`."""
         mixed = self.dtype != torch.float32
         with torch.autocast(self.device_type, dtype=self.dtype if mixed else torch.bfloat16, enabled=mixed):
             return model(network_input(images))

@@ -100,16 +100,26 @@ def write_crops(folder: Path, name: Path, cuts: Sequence[Cut], kept: Kept, name_
     """
     kept, paths = as_jpeg(kept), []
     for cut, number in zip(cuts, number_objects(cuts)):
-        paths.append(_path(folder, name, cut.name, number))
+        paths.append(crop_path(folder, name, cut.name, number))
         write_picture(paths[-1], np.ascontiguousarray(to_uint8(cut.pixels)), kept)
     counts = Counter(_key(cut.name) for cut in cuts)
     for class_name in name_classes[1:]:
         number = counts[_key(class_name)] + 1
-        while (left_over := _path(folder, name, class_name, number)).exists():
+        while (left_over := crop_path(folder, name, class_name, number)).exists():
             with writing(left_over):
                 left_over.unlink()
             number += 1
     return paths
+
+
+def crop_path(folder: Path, sheet: Path, class_name: str, number: int) -> Path:
+    """The crop file of one object. A sheet's name that makes it too long is cut, and its checksum appended."""
+    stem, end = sheet.stem, f"_{_safe(class_name)}"
+    room = MAX_NAME - len(os.fsencode(f"{end}_99999.jpg"))
+    encoded = os.fsencode(stem)
+    if len(encoded) > room:
+        stem = f"{encoded[:room - 9].decode(errors='ignore')}~{zlib.crc32(encoded):08x}"
+    return folder / sheet.parent / f"{stem}{end}_{number}.jpg"
 
 
 def number_objects(cuts: Sequence[Cut]) -> list[int]:
@@ -128,7 +138,7 @@ def require_distinct_crops(folder: Path, sheets: Sequence[Sheet], name_classes: 
     Sheet "a" with class "b_Label" and sheet "a_b" with class "Label" are such a case. Another is an input folder with a
     subfolder that has the name of the folder of crops: the picture that predict.py makes of each sheet lies beside it.
     """
-    crops = [(sheet.source, _path(folder, sheet.name, name, 1)) for sheet in sheets for name in name_classes[1:]]
+    crops = [(sheet.source, crop_path(folder, sheet.name, name, 1)) for sheet in sheets for name in name_classes[1:]]
     first = {str(path).casefold() for _, path in crops}
     pictures = [(sheet.source, folder.parent / re.sub(r"_\d+(?=\.\w+$)", "_1", str(sheet.name))) for sheet in sheets]
     require_distinct(crops + [pair for pair in pictures if str(pair[1]).casefold() in first])
@@ -179,16 +189,6 @@ def _turned(pixels: np.ndarray, region: Region, margin: int) -> tuple[np.ndarray
         flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
     )
     return part, matrix
-
-
-def _path(folder: Path, sheet: Path, class_name: str, number: int) -> Path:
-    """The crop file of one object. A sheet's name that makes it too long is cut, and its checksum appended."""
-    stem, end = sheet.stem, f"_{_safe(class_name)}"
-    room = MAX_NAME - len(os.fsencode(f"{end}_99999.jpg"))
-    encoded = os.fsencode(stem)
-    if len(encoded) > room:
-        stem = f"{encoded[:room - 9].decode(errors='ignore')}~{zlib.crc32(encoded):08x}"
-    return folder / sheet.parent / f"{stem}{end}_{number}.jpg"
 
 
 def _safe(name: str) -> str:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from utils.files.images import read_picture, write_picture
 from utils.files.jobs import in_threads, warn
-from utils.files.masks import write_mask
+from utils.files.masks import write_instances, write_mask
 from utils.objects.drawing import draw_mask
 from utils.objects.regions import count_pixels, find_regions
 from utils.predicting.crops import cut_out, require_distinct_crops, write_crops
@@ -22,18 +22,22 @@ from utils.utils import UserError, printable, remove_abandoned
 
 
 class Segmenter(Protocol):
-    """What this module needs from a model; `DeeplabV3` has it."""
+    """What this module needs from a model; `deeplab.Segmenter` has it."""
 
     name_classes: list[str]
     colors: list[tuple[int, int, int]]
+    finds_instances: bool
 
-    def segment_with_probability(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The class of each pixel, uint8 (H, W), of an image (H, W, 3), and its probability, float (h, w)."""
+    def segment_sheet(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """The class of each pixel, uint8 (H, W), of an image (H, W, 3), its probability, float (h, w), and its object.
+
+        The last is uint16 (H, W), or None if the model finds no instances.
+        """
         ...
 
 
 def predict_sheet(model: Segmenter, sheet: SheetFiles, mix_type: int, crops: bool) -> Found:
-    """What was found on a sheet, after writing its picture, its index mask and, if asked for, its crops.
+    """What was found on a sheet, after writing its picture, its index mask, its instances and its crops.
 
     Args:
         model: finds the objects.
@@ -45,11 +49,13 @@ def predict_sheet(model: Segmenter, sheet: SheetFiles, mix_type: int, crops: boo
         UserError: the sheet cannot be read, or a result cannot be written.
     """
     pixels, kept = read_picture(sheet.source)
-    mask, probability = model.segment_with_probability(pixels)
-    regions = find_regions(mask, model.name_classes, probability=probability)
+    mask, probability, instances = model.segment_sheet(pixels)
+    regions = find_regions(mask, model.name_classes, probability=probability, instances=instances)
     cuts = [cut_out(pixels, region) for region in regions] if crops else []
     paths = write_crops(sheet.crops, sheet.name, cuts, kept, model.name_classes) if crops else []
     write_mask(sheet.mask, mask, model.colors)
+    if sheet.instances:
+        write_instances(sheet.instances, instances)
     if mix_type == 1:
         write_mask(sheet.picture, mask, model.colors)
     else:
@@ -79,7 +85,7 @@ def predict_folder(
     """
     input_dir, output_dir = Path(input_dir), Path(output_dir)
     sources = find_sheets(input_dir, output_dir, recursive)
-    sheets = plan(sources, input_dir, output_dir, mix_type)
+    sheets = plan(sources, input_dir, output_dir, mix_type, model.finds_instances)
     if crops:
         require_distinct_crops(output_dir / "crops", sheets, model.name_classes)
     clean(sheets, crops)
@@ -102,7 +108,7 @@ def predict_folder(
 
 def clean(sheets: Sequence[SheetFiles], crops: bool) -> None:
     """Removes what earlier runs that were killed left in the folders that the results of `sheets` go to."""
-    for folder in {path.parent for sheet in sheets for path in (sheet.picture, sheet.mask)}:
+    for folder in {path.parent for sheet in sheets for path in sheet.written()}:
         remove_abandoned(folder)
     for folder in {sheet.crops for sheet in sheets if crops}:
         remove_abandoned(folder, recursive=True)

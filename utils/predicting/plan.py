@@ -16,8 +16,13 @@ class SheetFiles(NamedTuple):
     source: Path
     picture: Path
     mask: Path
+    instances: Path | None  # None: the network finds none
     crops: Path  # folder for all crops
     name: Path  # path of the source within input_dir
+
+    def written(self) -> list[Path]:
+        """The files that are always written, without crops."""
+        return [path for path in (self.picture, self.mask, self.instances) if path]
 
 
 def find_sheets(input_dir: Path, output_dir: Path, recursive: bool) -> list[Path]:
@@ -42,7 +47,9 @@ def find_sheets(input_dir: Path, output_dir: Path, recursive: bool) -> list[Path
     return sources
 
 
-def plan(sources: Sequence[Path], input_dir: Path, output_dir: Path, mix_type: int) -> list[SheetFiles]:
+def plan(
+    sources: Sequence[Path], input_dir: Path, output_dir: Path, mix_type: int, instances: bool
+) -> list[SheetFiles]:
     """The output files of each source: a picture with its own name in `output_dir`, and masks/<stem>.png.
 
     Subfolders are kept.
@@ -52,6 +59,7 @@ def plan(sources: Sequence[Path], input_dir: Path, output_dir: Path, mix_type: i
         input_dir: the folder that they are in.
         output_dir: the folder to write to.
         mix_type: kind of picture; with 1, a colour mask, the picture is a PNG.
+        instances: also plan instances/<stem>.png.
 
     Raises:
         UserError: two sources have the same output, or an output is itself a source.
@@ -61,11 +69,12 @@ def plan(sources: Sequence[Path], input_dir: Path, output_dir: Path, mix_type: i
         name = source.relative_to(input_dir)
         picture = name.with_suffix(".png") if mix_type == 1 else name
         mask = output_dir / "masks" / name.with_suffix(".png")
-        sheets.append(SheetFiles(source, output_dir / picture, mask, output_dir / "crops", name))
-    require_distinct([(sheet.source, path) for sheet in sheets for path in (sheet.picture, sheet.mask)])
+        numbers = output_dir / "instances" / name.with_suffix(".png") if instances else None
+        sheets.append(SheetFiles(source, output_dir / picture, mask, numbers, output_dir / "crops", name))
+    require_distinct([(sheet.source, path) for sheet in sheets for path in sheet.written()])
     originals = {same_file_key(source) for source in sources}
     for sheet in sheets:
-        for path in (sheet.picture, sheet.mask):
+        for path in sheet.written():
             if same_file_key(path) in originals:
                 raise UserError(f"{path} is an input and would be overwritten: set output_dir to another folder.", 2)
     return sheets

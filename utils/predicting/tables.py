@@ -16,7 +16,7 @@ OBJECT_COLUMNS: tuple[str, ...] = (
     "sheet", "object", "class", "confidence", "left", "top", "width", "height", "angle",
     "rectangle_x", "rectangle_y", "rectangle_width", "rectangle_height", "polygon", "area", "touches_border",
     "centroid_x", "centroid_y", "sheet_width", "sheet_height", "text", "symbology",
-    "width_cm", "height_cm", "area_cm2", "crop",
+    "width_cm", "height_cm", "area_cm2", "crop", "instance",
 )
 JOINT = " | "  # between several texts in one cell
 
@@ -119,7 +119,7 @@ def object_row(
         round(column + 0.5, 1), round(row + 0.5, 1), width, height, JOINT.join(texts), JOINT.join(symbologies),
         *(round(value, 2) for value in (
             rectangle.width / px_per_cm, rectangle.height / px_per_cm, region.area / px_per_cm ** 2)),
-        crop,
+        crop, region.instance or "",
     ]
 
 
