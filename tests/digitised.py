@@ -1,4 +1,7 @@
-"""Small sheets with a barcode that can be read, and a stand-in for the network that knows where things lie on them."""
+"""Small sheets with a barcode that can be read, and a stand-in for the network that knows where things lie on them.
+
+Each worker of a cluster imports this module, so it imports digitise.py and the network only where they are used.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,7 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-import digitise
 from utils import config
-from utils.digitise import run
 from utils.utils import NAME_CLASSES, default_colors
 
 HEIGHT, WIDTH = 840, 600  # 42 x 30 cm
@@ -87,6 +88,9 @@ def save(path: Path, image: np.ndarray) -> None:
 
 def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with an empty img/ to work in, where digitise.py has a model that knows the sheets of this module."""
+    import digitise
+    from utils.digitise import run
+
     (tmp_path / "img").mkdir()
     (tmp_path / "weights.pth").write_bytes(b"weights")
     described = SimpleNamespace(name_classes=LayoutModel.name_classes, colors=LayoutModel.colors)
@@ -98,4 +102,6 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def digitised(**changes: object) -> int:
     """The exit status of digitise.py."""
+    import digitise
+
     return digitise.main(config.read(digitise, **{"model_path": "weights.pth", **changes}))

@@ -8,9 +8,16 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import train
 from helpers import numbers, train_settings
+from utils import callbacks
 from utils.callbacks import LossHistory
 from utils.network.checkpoint import load_checkpoint
 from utils.utils import UserError
+
+
+@pytest.fixture
+def no_curves(monkeypatch):
+    """Curves are not drawn: that takes longer than these runs."""
+    monkeypatch.setattr(callbacks, "plot_curves", lambda *arguments: None)
 
 
 def test_what_a_run_leaves(folder):
@@ -56,14 +63,14 @@ def test_a_log_that_another_program_has_open_is_written_an_epoch_later(tmp_path,
     assert (history.log_dir / "epoch_miou.txt").read_text().split() == ["0.5", "0.5", "0.5"]
 
 
-def test_an_earlier_run_is_kept(folder):
+def test_an_earlier_run_is_kept(folder, no_curves):
     train.main(train_settings(folder, unfreeze_epoch=1, seed=1))
     earlier = (folder / "logs" / "best_epoch_weights.pth").read_bytes()
     train.main(train_settings(folder, unfreeze_epoch=1, seed=2))
     assert (folder / "logs" / "previous_best_epoch_weights.pth").read_bytes() == earlier
 
 
-def test_runs_that_fail_at_once_do_not_replace_what_was_kept(folder, monkeypatch):
+def test_runs_that_fail_at_once_do_not_replace_what_was_kept(folder, monkeypatch, no_curves):
     train.main(train_settings(folder, unfreeze_epoch=1))
     trained = (folder / "logs" / "last_epoch_weights.pth").read_bytes()
     monkeypatch.setattr(train, "run_epoch", fail)

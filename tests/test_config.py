@@ -1,7 +1,7 @@
 """The constants of a script: read, given for one run, refused."""
 
 import runpy
-import subprocess
+import signal
 import sys
 from types import SimpleNamespace
 from typing import Literal
@@ -171,20 +171,27 @@ def test_constants_that_no_machine_can_serve(script_name, changes, sentence):
     assert error.value.exit_status == 2
 
 
-def test_debug_prints_the_traceback_too(script):
+def test_debug_prints_the_traceback_too(script, run):
     body = "    from utils.utils import UserError\n    raise UserError('a.')"
     script.write_text(SCRIPT.replace("    return 3", body))
     for arguments, lines in (((), 1), (("--debug=true",), 2)):
-        run = subprocess.run(
-            [sys.executable, str(script), *arguments], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)})
-        assert run.returncode == 1 and run.stderr.splitlines()[-1] == "a."
-        assert ("Traceback" in run.stderr) == (lines == 2)
+        result = run(*arguments)
+        assert result.returncode == 1 and result.stderr.splitlines()[-1] == "a."
+        assert ("Traceback" in result.stderr) == (lines == 2)
+
+
+@pytest.fixture
+def sigterm():
+    """A SIGTERM that nobody handles is ignored: it would end the tests."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
-def test_sigterm_leaves_no_temporary_file(script, tmp_path):
+def test_sigterm_leaves_no_temporary_file(script, run, sigterm, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     body = ("    import os, signal\n    from utils.utils import atomic_path\n"
             "    with atomic_path('result.txt'):\n        os.kill(os.getpid(), signal.SIGTERM)\n    return 3")
     script.write_text(SCRIPT.replace("    return 3", body))
-    run = subprocess.run([sys.executable, str(script)], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)})
-    assert run.returncode == 143 and [path.name for path in tmp_path.iterdir()] == [script.name]
+    assert run().returncode == 143 and [path.name for path in tmp_path.iterdir()] == [script.name]

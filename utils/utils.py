@@ -16,9 +16,12 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 NAME_CLASSES: tuple[str, ...] = ("_background_", "Barcode", "Label", "Color chart", "Scale")
 GAP: int = 254  # in training masks: background between two objects of one class; see object_gap in train.py
@@ -214,6 +217,8 @@ def _remove_unfinished() -> None:
 
 def seed_everything(seed: int) -> None:
     """Seeds the random generators of Python, NumPy and PyTorch in this process."""
+    import torch  # not above: it takes two seconds, and scripts without a network do without
+
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
@@ -224,6 +229,8 @@ def pick_device(name: str) -> torch.device:
 
     Raises UserError when the name is unknown or this machine has no such device.
     """
+    import torch  # see `seed_everything`
+
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:

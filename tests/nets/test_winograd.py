@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import COMPILES, new_deeplab
+from helpers import new_deeplab
 from nets import winograd
 from nets.blocks import fold_batchnorm
 from nets.winograd import WinogradConv2d
@@ -77,7 +77,6 @@ def test_a_traced_network_takes_other_sizes_too():
     torch.testing.assert_close(traced(x), conv(x))
 
 
-@COMPILES
 def test_pytorch_does_it_where_the_network_is_compiled(monkeypatch):
     torch.manual_seed(0)
     conv, x = WinogradConv2d(5, 7, 3, padding=1), torch.randn(2, 5, 16, 12).contiguous(**CHANNELS_LAST)
@@ -85,7 +84,7 @@ def test_pytorch_does_it_where_the_network_is_compiled(monkeypatch):
     expected = conv.weight.grad.clone()
     conv.zero_grad()
     monkeypatch.setattr(winograd, "_convolve", None)
-    torch.compile(conv)(x).square().sum().backward()
+    torch.compile(conv, backend="aot_eager")(x).square().sum().backward()  # records both passes, writes no C++
     assert relative_error(conv.weight.grad, expected) < 1e-4
 
 

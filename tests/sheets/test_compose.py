@@ -19,6 +19,7 @@ def test_often_holds_for_the_whole_sheet(monkeypatch: pytest.MonkeyPatch) -> Non
         return chosen[tuple(table)][-1]
 
     monkeypatch.setattr(Kit, "one_of", watched)
+    monkeypatch.setattr(plants, "grow", bare)  # plants take longer than the rest, and nothing is chosen by them
     often = {"patch_card": 1e9, "pair": 1e9, "slip": 1e9}  # `slip` is a label and a scale
     for seed in range(12):
         compose.compose(np.random.default_rng(seed), FONTS, 300, often)
@@ -26,6 +27,11 @@ def test_often_holds_for_the_whole_sheet(monkeypatch: pytest.MonkeyPatch) -> Non
     assert set(chosen[charts.KINDS]) == {charts.pair}
     assert set(chosen[labels.KINDS]) == {labels.slip}
     assert all({"patch_card", "pair"} & set(names_of(row)) for row in chosen[compose.STRIPS])
+
+
+def bare(kit: Kit, canvas: Canvas, box: compose.Box) -> plants.Specimen:
+    """No plant."""
+    return plants.Specimen(np.zeros((*canvas.image.shape[:2], 4), np.uint8), canvas.scale, 0, 0)
 
 
 def test_part_of_the_plant_lies_over_a_tag_tied_to_it() -> None:
