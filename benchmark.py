@@ -23,6 +23,7 @@ from utils.benchmark.digitising import measure_digitise
 from utils.benchmark.growth import measure_growth
 from utils.benchmark.predicting import measure_predict
 from utils.benchmark.scoring import measure_miou
+from utils.benchmark.serving import measure_serve
 from utils.benchmark.setup import Setup
 from utils.benchmark.sheets import draw_sheets
 from utils.benchmark.table import machine, table
@@ -32,8 +33,8 @@ from utils.memory import keep_freed_memory
 from utils.utils import UserError, pick_device
 
 # ---- What to measure ----
-parts: tuple[Literal["predict", "digitise", "loader", "step", "miou", "growth"], ...] = (
-    "predict", "digitise", "loader", "step", "miou", "growth")  # growth: more sheets and larger ones; takes the longest
+parts: tuple[Literal["predict", "digitise", "serve", "loader", "step", "miou", "growth"], ...] = (
+    "predict", "digitise", "serve", "loader", "step", "miou", "growth")  # growth: more and larger sheets; takes longest
 quick: bool = False                 # the whole table in two minutes, not ten or more: fewer and smaller sheets, fewer
                                     # repeats. Good for a look; what is given as --name=value stays as given
 repeats: int = 5                    # measurements of each thing; the table has median, smallest and largest
@@ -57,8 +58,8 @@ growth_megapixels: tuple[float, ...] = (5.0, 20.0, 60.0)   # a sheet: time shoul
 
 ROOT = Path(__file__).parent
 PARTS = {
-    "predict": measure_predict, "digitise": measure_digitise, "loader": measure_loader, "step": measure_step,
-    "miou": measure_miou, "growth": measure_growth,
+    "predict": measure_predict, "digitise": measure_digitise, "serve": measure_serve, "loader": measure_loader,
+    "step": measure_step, "miou": measure_miou, "growth": measure_growth,
 }
 QUICK = {  # what `quick` changes
     "repeats": 1, "drawn": 2, "sheet_size": (1872, 1248), "sheets": 2, "input_shape": (256, 256), "batch_sizes": (2,),
@@ -84,6 +85,7 @@ def make_setup(s: config.Settings) -> Setup:
         predicting=(predicting := config.read(ROOT / "predict.py")),
         training=config.read(ROOT / "train.py"),
         digitising=config.read(ROOT / "digitise.py"),
+        serving=config.read(ROOT / "serve.py"),
         make_model=partial(DeeplabV3, s.model_path, device=s.device, fp16=predicting.fp16),
         evaluation=partial(evaluation, s.model_path, s.device),
     )

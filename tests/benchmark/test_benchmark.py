@@ -24,6 +24,7 @@ from utils.network import precision
 from utils.network.checkpoint import load_checkpoint, save_checkpoint
 from utils.scoring import report
 from utils.utils import UserError
+from utils.web.answers import JSON, PNG
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,8 @@ def here(monkeypatch):
 ROWS = {
     "predict": ["predict a folder, one CPU thread", "predict a folder, all CPU threads"],
     "digitise": ["digitise a folder, one CPU thread", "digitise a folder, all CPU threads"],
+    "serve": ["request for a mask, one CPU thread", "request for JSON, one CPU thread",
+              "request for a mask, all CPU threads", "request for JSON, all CPU threads"],
     "loader": ["training loader, first epoch with cache", "training loader, later epochs"],
     "step": ["training step, 2 x 64 x 48, float32"] * 2 + ["waiting for data, 2 x 64 x 48, float32"],
     "miou": ["get_miou, one CPU thread (mIoU differs by", "get_miou, all CPU threads (mIoU differs by"],
@@ -78,6 +81,7 @@ SAID = {
                 "Predicting a folder, all CPU threads", "Decoding, the network and encoding alone, all CPU threads"],
     "digitise": ["Predicting the sheets to digitise, one CPU thread", "Digitising a folder, one CPU thread",
                  "Predicting the sheets to digitise, all CPU threads", "Digitising a folder, all CPU threads"],
+    "serve": ["Serving sheets, one CPU thread", "Serving sheets, all CPU threads"],
     "loader": ["Loading training samples", "Usual loading of training samples"],
     "step": ["Usual training step, 2 x 64 x 48", "Training step, 2 x 64 x 48"],
     "miou": ["Scoring, one CPU thread", "Usual evaluation, one CPU thread",
@@ -88,6 +92,7 @@ SAID = {
 MEASURED = {
     "predict_seconds": [1.0], "digitise_seconds": [1.0], "predict_floor": [1.0], "miou_speeds": ([1.0], 0.5),
     "naive_miou_speeds": ([1.0], 0.5),
+    "request_seconds": {name: [1.0] for name in (PNG, JSON, f"{PNG} directly", f"{JSON} directly")},
     "loader_speeds": ([1.0], [1.0]), "naive_speeds": [1.0], "miou_seconds": [1.0],
     "step_seconds": ("float32", [1.0], [1.0], [1.0], 0.0), "usual_step_seconds": [1.0],
 }
@@ -138,7 +143,7 @@ def test_quick_gives_the_rows_of_every_part(tmp_path, monkeypatch, capsys):
     steps = [name.replace("2 x 64 x 48", f"{benchmark.QUICK['batch_sizes'][0]} x {size}") for name in ROWS["step"]]
     sets = [*(f"{count} sheets" for count in benchmark.QUICK["growth_sheets"]), "0.1 megapixels"]
     growth = [f"{kind}, {title}" for title in sets for kind in ("predict a folder", "digitise a folder", "get_miou")]
-    expected = [*ROWS["predict"], *ROWS["digitise"], *ROWS["loader"], *steps, *ROWS["miou"], *growth]
+    expected = [*ROWS["predict"], *ROWS["digitise"], *ROWS["serve"], *ROWS["loader"], *steps, *ROWS["miou"], *growth]
     assert len(names) == len(expected) and all(name.startswith(start) for name, start in zip(names, expected))
 
 

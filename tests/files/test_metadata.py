@@ -10,7 +10,7 @@ from PIL import Image
 from utils.files.encode import png_chunk, tiff_file
 from utils.files.images import read_picture, write_picture
 from utils.files.masks import write_mask
-from utils.training.cache import read_sheet
+from utils.training.cache import Request, read_sheet
 
 ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 2, 3, 4, 5, 7
 Entry = tuple[int, int, int, bytes]  # tag, type, count, value or offset
@@ -98,7 +98,7 @@ def test_what_is_dropped_is_said(tmp_path, capsys, suffix, kind, name):
 def test_training_reads_such_sheets(tmp_path, kind):
     (tmp_path / "x.jpg").write_bytes(file_with(".jpg", ODD[kind], TURNED))
     write_mask(tmp_path / "x.png", np.zeros((40, 24), np.uint8))
-    assert read_sheet(tmp_path / "x.jpg", tmp_path / "x.png", (64, 64)).image.shape == (40, 24, 3)
+    assert read_sheet(Request(tmp_path / "x.jpg", tmp_path / "x.png", (64, 64))).image.shape == (40, 24, 3)
 
 
 @pytest.mark.parametrize("length", [10, 30, 60])

@@ -1,5 +1,6 @@
 """TIFF files of many kinds, written by tifffile or byte by byte, against the arrays that went into them."""
 
+import struct
 from pathlib import Path
 
 import cv2
@@ -167,4 +168,11 @@ def test_strips_without_sizes_and_strips_that_overlap(tmp_path):
     tags |= {257: 2000, 273: (0,) * 200, 279: (900,) * 200}
     (tmp_path / "x.tif").write_bytes(tiff_file(tags) + pixels.tobytes())
     with pytest.raises(UserError, match="x.tif cannot be read .its strips overlap"):
+        read_image(tmp_path / "x.tif")
+
+
+def test_a_directory_that_claims_a_million_million_tags(tmp_path):
+    header = b"II+\0" + struct.pack("<HHQQ", 8, 0, 16, 2**40)  # BigTIFF
+    (tmp_path / "x.tif").write_bytes(header + bytes(40))
+    with pytest.raises(UserError, match="x.tif cannot be read .it holds no page"):
         read_image(tmp_path / "x.tif")

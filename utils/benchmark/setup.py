@@ -55,6 +55,7 @@ class Setup:
     predicting: Settings                   # constants of predict.py
     training: Settings                     # constants of train.py
     digitising: Settings                   # constants of digitise.py
+    serving: Settings                      # constants of serve.py
     make_model: Callable[[], Model]
     evaluation: Evaluation
     progress: Progress = field(default_factory=Progress)

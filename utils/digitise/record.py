@@ -105,7 +105,18 @@ class SheetRecord:
 
 def to_json(record: SheetRecord) -> str:
     """The record as one line of JSON; NaN becomes null."""
-    return json.dumps(_plain(record), ensure_ascii=False, allow_nan=False)
+    return json.dumps(plain(record), ensure_ascii=False, allow_nan=False)
+
+
+def plain(value: Any) -> Any:
+    """`value` of dataclasses and named tuples as dictionaries, lists and numbers."""
+    if dataclasses.is_dataclass(value):
+        return {item.name: plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if hasattr(value, "_asdict"):
+        return {name: plain(item) for name, item in value._asdict().items()}
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def from_json(text: str) -> SheetRecord:
@@ -126,17 +137,6 @@ def from_json(text: str) -> SheetRecord:
         "photograph": data["photograph"] and Photograph(**data["photograph"]),
         "problems": tuple(Problem(**item) for item in data["problems"]),
     })
-
-
-def _plain(value: Any) -> Any:
-    """`value` of dataclasses and named tuples as dictionaries, lists and numbers."""
-    if dataclasses.is_dataclass(value):
-        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
-    if hasattr(value, "_asdict"):
-        return {name: _plain(item) for name, item in value._asdict().items()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _region(data: dict[str, Any]) -> Region:

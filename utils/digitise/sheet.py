@@ -36,6 +36,15 @@ from utils.utils import DEBUG, UserError, printable
 CROPS, COLLAGES, MASKS, LABELME, PREVIEWS, PLANTS = "crops", "collages", "masks", "labelme", "previews", "plants"
 
 
+class Found(NamedTuple):
+    """Where the objects and barcodes of a sheet are."""
+
+    mask: np.ndarray  # uint8 (H, W)
+    probability: np.ndarray  # of each pixel's class, float (h, w), 0 to 1, over the whole sheet
+    regions: list[Region]
+    codes: list[Code]
+
+
 class Analysed(NamedTuple):
     """What was found on a sheet."""
 
@@ -101,16 +110,8 @@ def analyse(model: Model, pixels: np.ndarray, profile: bytes | None, s: Settings
     """
     names = model.name_classes
     barcode, label, chart, scale = (
-        names.index(name) if name in names else None
-        for name in (s.barcode_class, s.label_class, s.chart_class, s.scale_class))
-    mask, probability = model.segment_with_probability(pixels)
-    regions = find_regions(mask, names, probability=probability)
-    codes = read_codes(pixels, regions, barcode, s.symbologies) if s.barcodes else []
-    if s.correct_by_barcode and barcode is not None:
-        corrected = correct_mask(mask, codes, regions, barcode, label)
-        if corrected is not mask:
-            mask, regions = corrected, find_regions(corrected, names, probability=probability)
-            codes = place_codes(codes, regions)
+        _index(names, name) for name in (s.barcode_class, s.label_class, s.chart_class, s.scale_class))
+    mask, probability, regions, codes = find_objects(model, pixels, s)
     texts = {number for number, region in enumerate(regions) if region.index in (barcode, label)}
     turns = {number: _which_way_is_up(pixels, regions[number], [code for code in codes if code.object == number])
              for number in texts}
@@ -129,6 +130,26 @@ def analyse(model: Model, pixels: np.ndarray, profile: bytes | None, s: Settings
         photograph=dataclasses.replace(photograph, turned=turned),
     )
     return Analysed(record, mask, [cut_out(pixels, region, turn=turn) for region, turn in zip(regions, quarters)])
+
+
+def find_objects(model: Model, pixels: np.ndarray, s: Settings) -> Found:
+    """The objects of a sheet and its barcodes, nothing measured. Arguments: see `analyse`."""
+    names = model.name_classes
+    barcode, label = _index(names, s.barcode_class), _index(names, s.label_class)
+    mask, probability = model.segment_with_probability(pixels)
+    regions = find_regions(mask, names, probability=probability)
+    codes = read_codes(pixels, regions, barcode, s.symbologies) if s.barcodes else []
+    if s.correct_by_barcode and barcode is not None:
+        corrected = correct_mask(mask, codes, regions, barcode, label)
+        if corrected is not mask:
+            mask, regions = corrected, find_regions(corrected, names, probability=probability)
+            codes = place_codes(codes, regions)
+    return Found(mask, probability, regions, codes)
+
+
+def _index(names: Sequence[str], name: str) -> int | None:
+    """The number of a class, or None when the model has no such class."""
+    return names.index(name) if name in names else None
 
 
 def _which_way_is_up(pixels: np.ndarray, region: Region, codes: Sequence[Code]) -> ObjectTurn:

@@ -7,7 +7,6 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -15,6 +14,7 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from utils.files.source import Source, open_source, source_size
 from utils.utils import Bytes
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -38,10 +38,10 @@ def encode_png(pixels: np.ndarray, options: Mapping[str, Any]) -> list[Bytes]:
     return [encoded[:header_end].data, options["chunks"], encoded[header_end:].data]
 
 
-def png_chunks(path: str | Path, pixels: bool = False) -> Iterator[tuple[bytes, bytes]]:
+def png_chunks(path: Source, pixels: bool = False) -> Iterator[tuple[bytes, bytes]]:
     """(kind, data) of each chunk of a PNG, of those before its pixels alone unless `pixels`."""
-    end = Path(path).stat().st_size
-    with open(path, "rb") as file:
+    end = source_size(path)
+    with open_source(path) as file:
         file.seek(len(PNG_SIGNATURE))
         while len(head := file.read(8)) == 8 and (pixels or head[4:] != b"IDAT"):
             data = file.read(min(int.from_bytes(head[:4], "big"), end))

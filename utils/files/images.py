@@ -24,6 +24,7 @@ from utils.files.limits import (
     MAX_PIXELS, require_all_rows, require_bytes, require_few_scans, require_file, require_size, without_large_texts,
 )
 from utils.files.metadata import Kept, keep, orientation
+from utils.files.source import Source, Upload, open_source, read_source, source_size
 from utils.utils import UserError, printable, write_bytes
 
 warnings.filterwarnings("ignore", "Corrupt EXIF data", module="PIL")  # such files are read, and the damage not kept
@@ -38,22 +39,30 @@ MAX_8_BITS, MAX_12_BITS = 255, 4095
 PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")  # the chunks that pixels are decoded from
 
 
-def read_image(path: str | Path) -> np.ndarray:
+class TooLarge(UserError):
+    """A picture has more pixels than allowed, or than fit into memory."""
+
+
+class NoPicture(UserError):
+    """A file is no JPEG, PNG or TIFF."""
+
+
+def read_image(path: Source) -> np.ndarray:
     """The upright RGB image in a JPEG, PNG or TIFF file, uint8 (H, W, 3); raises UserError like `read_picture`."""
     return to_uint8(read_picture(path)[0])
 
 
-def read_picture(path: str | Path) -> tuple[np.ndarray, Kept]:
+def read_picture(path: Source, max_pixels: int | None = None) -> tuple[np.ndarray, Kept]:
     """The upright RGB image in a file, uint8 or uint16 (H, W, 3), and what `write_picture` keeps of the file.
 
     Grey becomes RGB, transparent pixels are laid over white, CMYK is converted without its colour profile, EXIF
     orientation is applied. Images of up to 8 bits a channel are uint8, of 16 bits uint16 (16-bit CMYK: uint8); 12 bits
     in 16 are stretched to 16. Of a TIFF with several pages, the one that `find_page` finds. What is stretched, left out
     or not kept is said in a line. Raises UserError, naming the file, when it is missing, no file, empty, truncated,
-    larger than MAX_PIXELS or than its bytes can hold, no JPEG, PNG or TIFF, or has pixels of another kind (signed,
-    floating point, 32 bits, Lab).
+    larger than its bytes can hold, or has pixels of another kind (signed, floating point, 32 bits, Lab). It is
+    TooLarge for more than `max_pixels` (None: MAX_PIXELS), and NoPicture for what is no JPEG, PNG or TIFF.
     """
-    with opened(path) as image:
+    with opened(path, max_pixels) as image:
         bits, page = bits_per_channel(image, path), image.info.get("page")
         if page and not page.is_unsigned:
             raise UserError(_other_kind(path, page.kind))
@@ -114,27 +123,30 @@ def write_picture(path: str | Path, pixels: np.ndarray, kept: Kept) -> None:
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[Image.Image]:
+def opened(path: Source, max_pixels: int | None = None) -> Iterator[Image.Image]:
     """The image in a file, as it is stored, not yet decoded; of a TIFF, the page is in info["page"].
 
-    Raises UserError like `reading`, and for no file and more pixels than MAX_PIXELS or than the file can hold.
+    Raises UserError like `reading`, and for no file and more pixels than `max_pixels` or than the file can hold.
     """
-    with reading(path):
+    max_pixels = max_pixels or MAX_PIXELS
+    with reading(path, max_pixels):
         require_file(path)
-        with open(path, "rb") as file:
+        with open_source(path) as file:
             start = file.read(len(PNG_SIGNATURE))
         page = tiff.find_page(path) if start[:4] in tiff.HEADERS else None
         if page:
-            require_size(page.area, MAX_PIXELS)
+            require_size(page.area, max_pixels)
         content = tiff.alone(page) if page else without_large_texts(path) if start == PNG_SIGNATURE else None
+        if content is None and isinstance(path, Upload):
+            content = path.data
         try:
-            image = Image.open(io.BytesIO(content) if content else path, formats=FORMATS)
+            image = Image.open(path if content is None else io.BytesIO(content), formats=FORMATS)
         except UnidentifiedImageError:
             if page:
                 raise UserError(_other_kind(path, page.kind)) from None
             raise
         with image:
-            require_size(image.width * image.height, MAX_PIXELS)
+            require_size(image.width * image.height, max_pixels)
             require_bytes(image, path)
             if image.format in JPEGS:
                 require_few_scans(path)
@@ -144,7 +156,7 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
 
 
 @contextmanager
-def reading(path: str | Path) -> Iterator[None]:
+def reading(path: Source, max_pixels: int | None = None) -> Iterator[None]:
     """Turns whatever goes wrong with a file that is read into one sentence that names it."""
     name = printable(path)
     try:
@@ -156,13 +168,14 @@ def reading(path: str | Path) -> Iterator[None]:
     except PermissionError as error:
         raise UserError(f"{name} cannot be opened ({error.strerror}): check what it is and its permissions.") from error
     except Image.DecompressionBombError:
-        raise UserError(f"{name} has more than {MAX_PIXELS // 1_000_000} megapixels: cut or scale it down.") from None
+        limit = (max_pixels or MAX_PIXELS) / 1e6
+        raise TooLarge(f"{name} has more than {limit:g} megapixels: cut or scale it down.") from None
     except UnidentifiedImageError:
-        if Path(path).stat().st_size == 0:
-            raise UserError(f"{name} is empty (0 bytes): copy it again from its source.") from None
-        raise UserError(f"{name} is no readable JPEG, PNG or TIFF image: convert it, or copy it again.") from None
+        if source_size(path) == 0:
+            raise NoPicture(f"{name} is empty (0 bytes): copy it again from its source.") from None
+        raise NoPicture(f"{name} is no readable JPEG, PNG or TIFF image: convert it, or copy it again.") from None
     except MemoryError:
-        raise UserError(f"{name} does not fit into memory: close other programs or scale it down.") from None
+        raise TooLarge(f"{name} does not fit into memory: close other programs or scale it down.") from None
     except Exception as error:  # decoders raise whatever the damage leads to
         raise UserError(f"{name} cannot be read ({error}): it is damaged or cut short; copy it again.") from error
 
@@ -179,17 +192,17 @@ def writing(path: str | Path) -> Iterator[None]:
             f"{printable(path)} cannot be written ({error}): check the folder and the free space.") from error
 
 
-def bits_per_channel(image: Image.Image, path: str | Path) -> int:
+def bits_per_channel(image: Image.Image, path: Source) -> int:
     """Bits a channel in the file; Pillow's mode does not tell them."""
     if image.format == "TIFF":
         return max(image.info["page"].values(tiff.BITS) or (1,))
     if image.format == "PNG":
-        with open(path, "rb") as file:
+        with open_source(path) as file:
             return file.read(25)[24]
     return 8
 
 
-def require_whole(image: Image.Image, path: str | Path) -> None:
+def require_whole(image: Image.Image, path: Source) -> None:
     """Raises ValueError when the pixels of a decoded PNG end early; looks closer only where the last row is zero."""
     if image.format == "PNG":
         last = image.crop((0, image.height - 1, image.width, image.height))
@@ -197,22 +210,22 @@ def require_whole(image: Image.Image, path: str | Path) -> None:
             require_all_rows(path)
 
 
-def _other_kind(path: str | Path, kind: str) -> str:
+def _other_kind(path: Source, kind: str) -> str:
     return f"{path} has pixels of the kind {kind}: save it as RGB or greyscale with 8 or 16 bits."
 
 
-def _decode_jpeg(path: str | Path) -> np.ndarray | None:
+def _decode_jpeg(path: Source) -> np.ndarray | None:
     """uint8 (H, W, 3) RGB as stored in a grey or YCbCr JPEG: Pillow's pixels in half of its time.
 
     None when anything in the file is damaged: Pillow tells what, or reads it all the same.
     """
     try:
-        return simplejpeg.decode_jpeg(Path(path).read_bytes(), "RGB")
+        return simplejpeg.decode_jpeg(read_source(path), "RGB")
     except ValueError:
         return None
 
 
-def _decode_16bit(image: Image.Image, path: str | Path) -> np.ndarray:
+def _decode_16bit(image: Image.Image, path: Source) -> np.ndarray:
     """uint16 (H, W, 3) RGB as stored in a file that Pillow opened as `image`."""
     if image.format == "TIFF":
         pixels = tiff.decode_16bit(image.info["page"], image.fp.getvalue())
@@ -231,7 +244,7 @@ def _decode_16bit(image: Image.Image, path: str | Path) -> np.ndarray:
     return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
 
 
-def _stretched(pixels: np.ndarray, path: str | Path) -> np.ndarray:
+def _stretched(pixels: np.ndarray, path: Source) -> np.ndarray:
     """uint16 `pixels` whose values all fit into 12 bits, as cameras and scanners leave them, stretched to 16."""
     largest = int(pixels.max())
     if not MAX_8_BITS < largest <= MAX_12_BITS:

@@ -6,12 +6,12 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import cv2
-import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -52,7 +52,7 @@ def warn(message: object) -> None:
         tqdm.write("".join(traceback.format_exception(message)), file=sys.stderr)
 
 
-@cache
+@lru_cache(1000)  # not all: a server reads files for months
 def warn_once(message: str) -> None:
     """As `warn`, but not again for what is read again and again."""
     warn(message)
@@ -93,18 +93,30 @@ def run_jobs(jobs: Sequence[Job], title: str) -> int:
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item], num_workers: int) -> Iterator[Result]:
     """work(item) of each item, in their order, by up to `num_workers` threads: no more than there are CPU threads.
 
-    Decoding, the network and encoding do without Python's lock, so the threads overlap. NumPy's matrices are those of
-    tiles: its own threads would only take the cores from the others. Ends early (Ctrl-C, an error) by finishing the
-    items in work and starting no other.
+    Ends early (Ctrl-C, an error) by finishing the items in work and starting no other.
     """
+    with worker_threads(num_workers) as pool:
+        yield from pool.map(work, items)
+
+
+@contextmanager
+def worker_threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Yields up to `count` threads that share the CPU's cores among them: no more than there are CPU threads.
+
+    Decoding, the network and encoding do without Python's lock, so the threads overlap. NumPy's matrices are those of
+    tiles: its own threads would only take the cores from the others. At the end, what is in work is finished, and what
+    waits is dropped.
+    """
+    import torch  # not above: it takes two seconds, and scripts without a network do without
+
     threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
-    num_workers = max(min(num_workers, threads), 1)
-    torch.set_num_threads(max(threads // num_workers, 1))
-    cv2.setNumThreads(max(cv2_threads // num_workers, 1))
-    pool = ThreadPoolExecutor(num_workers)
+    count = max(min(count, threads), 1)
+    torch.set_num_threads(max(threads // count, 1))
+    cv2.setNumThreads(max(cv2_threads // count, 1))
+    pool = ThreadPoolExecutor(count)
     try:
         with threadpool_limits(1, user_api="blas"):
-            yield from pool.map(work, items)
+            yield pool
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)

@@ -12,6 +12,7 @@ from PIL import Image, PngImagePlugin
 
 from utils.files.encode import PNG_SIGNATURE, png_chunk, png_chunks
 from utils.files.jobs import warn_once
+from utils.files.source import Source, Upload, read_source, source_size
 from utils.utils import UserError, printable
 
 MAX_PIXELS: int = 700_000_000  # larger is refused; 16-bit RGB of this size still fits the 4 GB of a TIFF
@@ -36,8 +37,10 @@ PNG_INFLATED = (b"zTXt", b"iTXt", b"iCCP")
 ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 
 
-def require_file(path: str | Path) -> None:
+def require_file(path: Source) -> None:
     """Raises UserError when `path` is no file (opening a pipe would wait for ever), OSError when it is not there."""
+    if isinstance(path, Upload):
+        return
     path = Path(path)
     if path.is_symlink() and not path.exists():
         raise UserError(f"{path} is a link to a file that is not there: mend the link, or put the file back.")
@@ -53,9 +56,9 @@ def require_size(pixels: int, limit: int) -> None:
         raise Image.DecompressionBombError
 
 
-def require_bytes(image: Image.Image, path: str | Path) -> None:
+def require_bytes(image: Image.Image, path: Source) -> None:
     """Raises ValueError when the file that `image` was opened from cannot hold the pixels that its header claims."""
-    size = Path(path).stat().st_size
+    size = source_size(path)
     pixels = image.width * image.height
     if image.format == "TIFF":
         compression = image.tag_v2.get(259, 1)
@@ -76,9 +79,9 @@ def require_bytes(image: Image.Image, path: str | Path) -> None:
         raise ValueError(f"its {size} bytes cannot hold {image.width} x {image.height} pixels")
 
 
-def require_few_scans(path: str | Path) -> None:
+def require_few_scans(path: Source) -> None:
     """Raises ValueError for a JPEG with more than MAX_SCANS scans."""
-    data = Path(path).read_bytes()
+    data = read_source(path)
     if data.count(START_OF_SCAN) <= MAX_SCANS:  # nearly always; those within other segments are counted, too
         return
     scans, at = 0, 2
@@ -89,7 +92,7 @@ def require_few_scans(path: str | Path) -> None:
         at = found.end() + int.from_bytes(data[found.end():found.end() + 2], "big")
 
 
-def require_all_rows(path: str | Path) -> None:
+def require_all_rows(path: Source) -> None:
     """Raises ValueError for a PNG whose pixels end early, which Pillow takes for black."""
     wanted, inflater = _png_bytes(path), zlib.decompressobj()
     for kind, data in png_chunks(path, pixels=True):
@@ -100,7 +103,7 @@ def require_all_rows(path: str | Path) -> None:
         raise ValueError("its pixels end early")
 
 
-def without_large_texts(path: str | Path) -> bytes | None:
+def without_large_texts(path: Source) -> bytes | None:
     """A PNG without the texts and profiles that are larger than MAX_METADATA when inflated, which a line names.
 
     None when it has none of them.
@@ -126,7 +129,7 @@ def _inflates_to_more(data: bytes, limit: int) -> bool:
         return False  # Pillow leaves it out
 
 
-def _png_bytes(path: str | Path) -> int:
+def _png_bytes(path: Source) -> int:
     """Bytes of the rows of a PNG, each with its filter's number in front, as its header tells."""
     _, header = next(png_chunks(path))
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)

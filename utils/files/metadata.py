@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from utils.files.encode import encode_jpeg, png_chunk, png_chunks, tiff_file
 from utils.files.jobs import warn_once
+from utils.files.source import Source
 from utils.files.tiff import PADDING, PaddedFile, Page
 from utils.utils import printable
 
@@ -55,7 +55,7 @@ def read_exif(image: Image.Image) -> Image.Exif:
         return Image.Exif()
 
 
-def keep(image: Image.Image, path: str | Path) -> Kept:
+def keep(image: Image.Image, path: Source) -> Kept:
     """What `write_picture` takes over from the opened `image`; its EXIF then says that it is upright."""
     page: Page | None = image.info.get("page")
     icc_profile = page.tags.get(ICC_PROFILE) if page else image.info.get("icc_profile")
@@ -91,7 +91,7 @@ def _tiff_tags(page: Page, icc_profile: bytes | None) -> dict[int, Any]:
     return {tag: value for tag, value in kept.items() if value}
 
 
-def _upright_exif(image: Image.Image, path: str | Path) -> bytes:
+def _upright_exif(image: Image.Image, path: Source) -> bytes:
     """The EXIF block of a JPEG or PNG, byte for byte if its picture is upright: rewriting loses the thumbnail."""
     exif = read_exif(image)
     if orientation(image) == 1:
@@ -114,7 +114,7 @@ def _write_tag(tag: int, value: Any, group: int | None = None) -> None:
 
 
 def _writable(
-    path: str | Path, names: Iterable[Any], read: Callable[[Any], Any], write: Callable[[Any, Any], object]
+    path: Source, names: Iterable[Any], read: Callable[[Any], Any], write: Callable[[Any, Any], object]
 ) -> dict[Any, Any]:
     """Name -> read(name) for those of `names` that can be read and written; the others are said."""
     kept, dropped = {}, []

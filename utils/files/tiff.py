@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 from itertools import accumulate
-from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import cv2
@@ -17,10 +16,11 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from utils.files.encode import tiff_file
 from utils.files.jobs import warn_once
+from utils.files.source import Source, open_source, source_size
 from utils.utils import printable
 
 HEADERS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # little and big endian; with +: BigTIFF
-PADDING = 2 ** 16  # bytes that a tag may miss
+PADDING = 2 ** 16  # bytes that the tags of a file may miss
 MAX_PAGES = 1000  # pages behind these are not looked at
 SMALL_COPY = 4  # a first page of less than a quarter of the largest one's pixels is taken for a small copy of it
 
@@ -37,20 +37,22 @@ OLD_JPEG = 6  # its tables lie anywhere in the file
 class PaddedFile(io.BufferedReader):
     """A file that goes on with zeros: a tag that points behind its end then does not end its directory."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(io.FileIO(path))
+    def __init__(self, path: Source) -> None:
+        super().__init__(open_source(path))
         self.count = 0  # bytes that were read
+        self.padded = 0  # zeros that were made up
 
     def read(self, size: int = -1) -> bytes:
         data = super().read(size)
         self.count += len(data)
-        return data.ljust(size, b"\0") if size <= PADDING else data
+        self.padded += max(size - len(data), 0)
+        return data.ljust(size, b"\0") if self.padded <= PADDING else data
 
 
 class Page(NamedTuple):
     """A page of the file at `path`: its number from 1, its directory, and the header that says the byte order."""
 
-    path: Path
+    path: Source
     number: int
     tags: ImageFileDirectory_v2
     header: bytes
@@ -89,12 +91,12 @@ class Page(NamedTuple):
         return self.value(PLANES, 1) == SEPARATE and self.value(CHANNELS, 1) > 1
 
 
-def find_page(path: str | Path) -> Page:
+def find_page(path: Source) -> Page:
     """The page of a TIFF file that shows the sheet; a line says so when there are several.
 
     The first that is not marked as a reduced copy or a mask, or the largest if that first one is much smaller.
     """
-    pages = _pages(Path(path))
+    pages = _pages(path)
     full = [page for page in pages if not page.value(SUBFILE, 0) & 0b101] or pages
     largest = max(full, key=lambda page: page.area)
     page = largest if full[0].area * SMALL_COPY <= largest.area else full[0]
@@ -111,7 +113,7 @@ def alone(page: Page, plane: int | None = None) -> bytes:
     """
     if page.is_whole_file and page.number > 1:
         raise ValueError("its first page is not the sheet, and its JPEG is of an old kind: save the sheet alone")
-    with open(page.path, "rb") as file:
+    with open_source(page.path) as file:
         if page.is_whole_file:
             return file.read()
         tiled = bool(page.values(TILE_OFFSETS))
@@ -155,19 +157,19 @@ def _decode(file: bytes) -> np.ndarray:
     return pixels
 
 
-def _pages(path: Path) -> list[Page]:
+def _pages(path: Source) -> list[Page]:
     """The pages of a file, from the first. Raises ValueError when there is none."""
-    pages, seen = [], {0}
+    pages, seen, size = [], {0}, source_size(path)
     with PaddedFile(path) as file:
         header = file.read(16)
         header = header if header[:4] in HEADERS[2:] else header[:8]
         offset = ImageFileDirectory_v2(header).next
-        while offset not in seen and offset < path.stat().st_size and len(pages) < MAX_PAGES:
+        while offset not in seen and offset < size and len(pages) < MAX_PAGES:
             seen.add(offset)
             file.seek(offset)
             tags = ImageFileDirectory_v2(header)
             tags.load(file)
-            if file.count > 2 * path.stat().st_size:
+            if file.count > 2 * size:
                 raise ValueError("its directories overlap")
             if WIDTH in tags and HEIGHT in tags:
                 pages.append(Page(path, len(pages) + 1, tags, header))

@@ -29,19 +29,29 @@ def labelme_name(sheet: str) -> str:
 def write_sheet(
     path: Path, mask: np.ndarray, objects: Sequence[SheetObject], name_classes: Sequence[str], image: Path
 ) -> None:
-    """Writes the objects of one sheet as a labelme file. The description of a shape is its confidence.
-
-    Holes are shapes of the background, so that labelme_to_deeplab.py makes the same mask again.
+    """Writes the objects of one sheet as a labelme file.
 
     Args:
         path: the JSON file.
-        mask: uint8 (H, W), where the objects were found.
-        objects: of the sheet.
+        mask, objects: as in `described_shapes`.
         name_classes: background first.
         image: the original photograph, which is named in the file.
 
     Raises:
         UserError: no relative path leads from the file to the image.
+    """
+    shapes, descriptions = described_shapes(mask, objects)
+    write_labelme(path, shapes, dict(enumerate(name_classes)), mask.shape, image, descriptions)
+
+
+def described_shapes(mask: np.ndarray, objects: Sequence[SheetObject]) -> tuple[list[Outline], list[str]]:
+    """The shapes of a sheet, what lies inside behind what is around it; the description of each is its confidence.
+
+    Holes are shapes of the background, so that labelme_to_deeplab.py makes the same mask again.
+
+    Args:
+        mask: uint8 (H, W), where the objects were found.
+        objects: of the sheet.
     """
     shapes = [(hole, "") for hole in _holes(mask)]
     for region in (item.region for item in objects):
@@ -49,8 +59,7 @@ def write_sheet(
         shapes.append((Outline(region.index, np.array(region.polygon), region.area),
                        f"confidence {region.confidence:.2f}" if known else ""))
     shapes.sort(key=lambda shape: -area(shape[0].points))  # what lies inside comes later, on top
-    write_labelme(path, [outline for outline, _ in shapes], dict(enumerate(name_classes)), mask.shape, image,
-                  [description for _, description in shapes])
+    return [outline for outline, _ in shapes], [description for _, description in shapes]
 
 
 def _holes(mask: np.ndarray) -> Iterator[Outline]:

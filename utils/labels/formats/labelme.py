@@ -160,6 +160,18 @@ def write_labelme(
         image_path = os.path.relpath(image, path.parent)
     except ValueError as error:  # Windows: another drive
         raise UserError(f"{image} and {path} are on different drives: put both on one drive.") from error
+    data = labelme_data(outlines, names, size, image_path.replace(os.sep, "/"), descriptions)
+    with atomic_path(path) as temporary:
+        # what is no UTF-8 in a file name becomes an escape that Python and JSON share, so it is read back as it was
+        text = json.dumps(data, ensure_ascii=False, indent=2)
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def labelme_data(
+    outlines: Sequence[Outline], names: Mapping[int, str], size: tuple[int, int], image_path: str,
+    descriptions: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The content of a labelme file. image_path: from the JSON file to the image; else as in `write_labelme`."""
     shapes = [
         {
             "label": names[outline.value],
@@ -172,19 +184,15 @@ def write_labelme(
         }
         for outline, description in zip(outlines, descriptions or [""] * len(outlines), strict=True)
     ]
-    data = {
+    return {
         "version": WRITTEN_VERSION,
         "flags": {},
         "shapes": shapes,
-        "imagePath": image_path.replace(os.sep, "/"),
+        "imagePath": image_path,
         "imageData": None,
         "imageHeight": size[0],
         "imageWidth": size[1],
     }
-    with atomic_path(path) as temporary:
-        # what is no UTF-8 in a file name becomes an escape that Python and JSON share, so it is read back as it was
-        text = json.dumps(data, ensure_ascii=False, indent=2)
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _load(path: Path) -> dict[str, Any]:
