@@ -21,7 +21,7 @@ from torch import nn
 from nets.blocks import SegmentationNetwork
 from nets.cpu import for_cpu
 from nets.deeplabv3_plus import DeepLab
-from nets.models import build_model
+from nets.models import NETWORKS, build_model, options_of
 from utils import config
 from utils.files.masks import write_mask
 from utils.network.batching import Batcher
@@ -35,6 +35,10 @@ COMPILES = pytest.mark.skipif(
     not shutil.which("g++") or not Path(sysconfig.get_path("include"), "Python.h").is_file(),
     reason="torch.compile needs a C++ compiler and Python's headers",
 )
+# The smallest backbone of each network.
+BACKBONE_OF = {
+    name: "mobilenet" if "mobilenet" in each.backbones else each.backbones[0] for name, each in NETWORKS.items()
+}
 COLOURS = np.array([(235, 230, 215), (20, 20, 20), (250, 250, 250), (200, 60, 40), (60, 90, 160)], np.uint8)
 
 
@@ -66,11 +70,43 @@ def make_dataset(folder: Path, train: int = 4, val: int = 2, height: int = 96, w
     return folder
 
 
+def new_model(
+    model_name: str, num_classes: int = 5, backbone: str = "", downsample_factor: int = 16, **options: bool,
+) -> SegmentationNetwork:
+    """A network with fresh weights and all its parts, as train.py has it on a CPU; without a backbone: BACKBONE_OF."""
+    if "auxiliary" in options_of(model_name):
+        options = {"auxiliary": True, **options}
+    backbone = backbone or BACKBONE_OF[model_name]
+    return for_cpu(build_model(model_name, num_classes, backbone, downsample_factor, **options))
+
+
 def new_deeplab(
     num_classes: int = 5, backbone: str = "mobilenet", downsample_factor: int = 16, **options: bool,
 ) -> DeepLab:
     """A DeepLabv3+ with fresh weights, as train.py has it on a CPU."""
-    return for_cpu(build_model("deeplabv3_plus", num_classes, backbone, downsample_factor, **options))
+    return new_model("deeplabv3_plus", num_classes, backbone, downsample_factor, **options)
+
+
+def striped_batch(samples: int = 2, height: int = 32, width: int = 32) -> tuple[torch.Tensor, ...]:
+    """Noise float32 (N, 3, H, W) in [0, 1], masks uint8 (N, H, W) of five stripes, and the number of each as object."""
+    stripes = (torch.arange(height) * 5 // height).to(torch.uint8)
+    masks = stripes[None, :, None].repeat(samples, 1, width)
+    return torch.rand(samples, 3, height, width), masks, masks
+
+
+def class_logits(output: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """The logits in what a network returned, in training or not."""
+    return output if isinstance(output, torch.Tensor) else output[0]
+
+
+def still(model: SegmentationNetwork) -> SegmentationNetwork:
+    """`model` without what is random in training: dropout, and the noise of the NHM network."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            module.p = 0.0
+    if hasattr(model, "noise"):
+        model.noise = 0.0
+    return model
 
 
 def dot(bias: float = 0.0) -> nn.Module:

@@ -1,48 +1,67 @@
 """train.py run for real on tiny sheets: every choice once, and what holds for a whole run."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 import train
 from deeplab import DeeplabV3
-from helpers import make_dataset, numbers, sheet, train_settings
+from helpers import BACKBONE_OF, make_dataset, numbers, sheet, train_settings
+from nets.models import NETWORKS
 from utils.network import precision
 from utils.network.checkpoint import load_checkpoint
 from utils.training import augmentation
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+LIGHT = {"unfreeze_epoch": 1, "eval_flag": False, "optimizer_type": "sgd", "momentum": 0.0}  # little to save
 # each line runs one epoch frozen and one not, unless it says otherwise
 CHOICES = {
-    "CE, sgd, step": {"dice_loss": False, "focal_loss": False, "optimizer_type": "sgd", "lr_decay_type": "step"},
+    "CE": {"dice_loss": False, "focal_loss": False, "lr_decay_type": "step"},
     "FL, factor 8": {"dice_loss": False, "focal_loss": True, "downsample_factor": 8},
     "CE+DL, kaiming, auto weights": {
         "dice_loss": True, "focal_loss": False, "init_type": "kaiming", "cls_weights": "auto"},
     "FL+DL, not frozen, accumulate": {"dice_loss": True, "focal_loss": True, "freeze_train": False, "accumulate": 2},
-    "xception, weights": {"backbone": "xception", "unfreeze_epoch": 1, "cls_weights": (0.5, 1.0, 1.0, 1.0, 2.0)},
-    "xception, factor 8": {"backbone": "xception", "unfreeze_epoch": 1, "downsample_factor": 8},
     "one sheet a batch, xavier": {"freeze_batch_size": 1, "unfreeze_batch_size": 1, "init_type": "xavier"},
     "one sheet a batch, BatchNorm frozen": {"unfreeze_batch_size": 1, "accumulate": 2, "freeze_bn": True},
-    "full precision, orthogonal": {"fp16": False, "init_type": "orthogonal"},
-    "no evaluation": {"eval_flag": False},
-    "U-Net on VGG16, sgd": {"model_name": "unet", "backbone": "vgg", "unfreeze_epoch": 1, "optimizer_type": "sgd"},
-    "U-Net on ResNet-50": {"model_name": "unet", "backbone": "resnet50", "unfreeze_epoch": 1},
-    "U-Net on MobileNetV2": {"model_name": "unet"},
-    "PSPNet on MobileNetV2, one sheet a batch": {
-        "model_name": "pspnet", "freeze_batch_size": 1, "unfreeze_batch_size": 1},
+    "full precision, orthogonal": {"fp16": False, "init_type": "orthogonal", "unfreeze_epoch": 1},
+    "no evaluation": {"eval_flag": False, "unfreeze_epoch": 1},
+    "xception, factor 8, weights": {
+        **LIGHT, "backbone": "xception", "downsample_factor": 8, "cls_weights": (0.5, 1.0, 1.0, 1.0, 2.0)},
+    "U-Net on VGG16": {**LIGHT, "model_name": "unet", "backbone": "vgg"},
+    "U-Net on ResNet-50": {**LIGHT, "model_name": "unet", "backbone": "resnet50"},
     "PSPNet on ResNet-50, factor 8": {
-        "model_name": "pspnet", "backbone": "resnet50", "unfreeze_epoch": 1, "downsample_factor": 8},
+        **LIGHT, "model_name": "pspnet", "backbone": "resnet50", "downsample_factor": 8},
+    "PSPNet, one sheet a batch": {"model_name": "pspnet", "freeze_batch_size": 1, "unfreeze_batch_size": 1},
+    "NHM, instances as in the program": {"model_name": "nhm", "instance_loss": "original", "unfreeze_batch_size": 1},
 }
 
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_choice_trains(folder, choice):
-    assert train.main(train_settings(folder, **CHOICES[choice])) == 0
-    epochs = CHOICES[choice].get("unfreeze_epoch", 2)
-    losses = numbers(folder, "epoch_loss.txt") + numbers(folder, "epoch_val_loss.txt")
+    changes = {"backbone": BACKBONE_OF[CHOICES[choice].get("model_name", "deeplabv3_plus")], **CHOICES[choice]}
+    require_trains(train_settings(folder, input_shape=(32, 32), **changes))
+
+
+@pytest.mark.parametrize(("optimizer_type", "lr_decay_type"), [("adam", "cos"), ("sgd", "step")])
+@pytest.mark.parametrize("model_name", NETWORKS)
+def test_every_network_trains_with_each_optimiser_and_schedule(tmp_path, model_name, optimizer_type, lr_decay_type):
+    folder = make_dataset(tmp_path / "demo", train=2, val=1)
+    require_trains(train_settings(
+        folder, model_name=model_name, backbone=BACKBONE_OF[model_name], optimizer_type=optimizer_type,
+        lr_decay_type=lr_decay_type, input_shape=(32, 32), freeze_train=False, unfreeze_epoch=1,
+    ))
+
+
+def require_trains(settings):
+    """Trains, and checks that all losses are numbers and that the network can be loaded."""
+    assert train.main(settings) == 0
+    folder, epochs = Path(settings.save_dir), settings.unfreeze_epoch
+    losses = numbers(folder.parent, "epoch_loss.txt") + numbers(folder.parent, "epoch_val_loss.txt")
     assert len(losses) == 2 * epochs and np.isfinite(losses).all()
-    checkpoint = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")
-    assert checkpoint.epoch == epochs
-    assert checkpoint.settings["dice_loss"] == CHOICES[choice].get("dice_loss", True)
+    checkpoint = load_checkpoint(folder / "last_epoch_weights.pth")
+    assert checkpoint.epoch == epochs and checkpoint.settings == settings.to_dict()
     checkpoint.build()
 
 
@@ -57,14 +76,16 @@ def test_freeze_bn_keeps_the_statistics_of_the_start_weights(folder):
     assert not {"cat_conv.1.weight", "cat_conv.1.bias", "cls_conv.weight"} & same  # BatchNorm's scale and shift learn
 
 
-def test_mixed_precision_where_the_cpu_has_it(tmp_path, monkeypatch):
+@pytest.mark.parametrize("model_name", NETWORKS)
+def test_mixed_precision_where_the_cpu_has_it(tmp_path, monkeypatch, model_name):
     folder = make_dataset(tmp_path / "demo", train=2, val=1)
     monkeypatch.setattr(precision, "cpu_has_bf16", lambda: True)  # CPUs without take seconds for 16 x 16 pixels
     assert precision.choose_precision(True, torch.device("cpu")).dtype == torch.bfloat16
-    assert train.main(train_settings(folder, fp16=True, input_shape=(16, 16), unfreeze_epoch=1)) == 0
+    network = {"model_name": model_name, "backbone": BACKBONE_OF[model_name]}
+    assert train.main(train_settings(folder, fp16=True, input_shape=(16, 16), unfreeze_epoch=1, **network)) == 0
     assert np.isfinite(numbers(folder, "epoch_loss.txt")).all()
     weights = load_checkpoint(folder / "logs" / "last_epoch_weights.pth").model
-    assert weights["cls_conv.weight"].dtype == torch.float32
+    assert {weight.dtype for weight in weights.values()} <= {torch.float32, torch.int64}
 
 
 def test_predict_shape_is_for_validation_and_prediction(folder, monkeypatch):

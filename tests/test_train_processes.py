@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import ROOT, group_exists, numbers, train_settings, wait_for
+from helpers import BACKBONE_OF, ROOT, group_exists, make_dataset, numbers, train_settings, wait_for
+from utils import config
 from utils.dataloader import SheetDataset, make_loader
 from utils.files.voc import VocDataset
 from utils.network import precision
@@ -23,11 +24,15 @@ from utils.utils_metrics import scores
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}  # several processes at a time
 
 
+def as_arguments(settings):
+    """The constants that are not as in train.py, for a command line."""
+    given = config.read(ROOT / "train.py").to_dict()
+    return [f"--{name}={value}" for name, value in settings.to_dict().items() if value != given[name]]
+
+
 def test_a_kill_leaves_a_loadable_checkpoint_and_no_workers(folder):
-    settings = train_settings(folder, freeze_train=False, unfreeze_epoch=500, num_workers=1).to_dict()
-    arguments = [f"--{name}={settings[name]}" for name in (
-        "device", "num_workers", "dataset_path", "dataset", "input_shape", "predict_shape", "model_path",
-        "freeze_train", "unfreeze_epoch", "unfreeze_batch_size", "eval_period", "save_dir", "cache_dir")]
+    arguments = as_arguments(train_settings(
+        folder, freeze_train=False, unfreeze_epoch=500, num_workers=1, input_shape=(32, 32)))
     process = subprocess.Popen(
         [sys.executable, "train.py", *arguments], cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, start_new_session=True)
@@ -41,26 +46,32 @@ def test_a_kill_leaves_a_loadable_checkpoint_and_no_workers(folder):
         assert wait_for(lambda: not group_exists(process.pid), 60)
 
 
-def test_two_processes(folder):
-    settings = train_settings(folder).to_dict()
-    arguments = [f"--{name}={settings[name]}" for name in (
-        "device", "num_workers", "dataset_path", "dataset", "input_shape", "predict_shape", "model_path",
-        "freeze_epoch", "unfreeze_epoch", "freeze_batch_size", "unfreeze_batch_size", "eval_period", "save_dir",
-        "cache_dir")]
+@pytest.fixture(scope="module")
+def trained_by_two(tmp_path_factory):
+    """A data set on which two processes trained each network, as in_processes.py describes."""
+    folder = make_dataset(tmp_path_factory.mktemp("two") / "demo", train=2, val=2)
     result = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "train.py",
-         "--distributed=true", "--sync_bn=true", *arguments],
-        cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "tests/in_processes.py",
+         str(folder)],
+        cwd=ROOT, env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
-    assert "2 x cpu" in result.stdout and result.stdout.count("Epoch 2/2: loss") == 1
-    checkpoint = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")
-    assert checkpoint.epoch == 2 and len(numbers(folder, "epoch_miou.txt")) == 2
+    assert result.stdout.count("2 x cpu") == result.stdout.count("Epoch 2/2: loss") == len(BACKBONE_OF)
+    return folder
+
+
+@pytest.mark.parametrize("model_name", BACKBONE_OF)
+def test_two_processes(trained_by_two, model_name):
+    folder = trained_by_two
+    checkpoint = load_checkpoint(folder / model_name / "logs" / "last_epoch_weights.pth")
+    assert (checkpoint.model_name, checkpoint.epoch) == (model_name, 2)
     # the weights that both processes agreed on score what the log says
     data = VocDataset(folder.parent, folder.name)
     procs = Processes(0, 1, torch.device("cpu"))
-    loader = make_loader(SheetDataset(data.files("val"), (64, 48), 0), 1, 0, procs)
+    loader = make_loader(SheetDataset(data.files("val"), (48, 32), 0), 1, 0, procs)
     plain = precision.choose_precision(False, procs.device)
     loss_fn = make_loss(train_settings(folder), np.ones((1, 5)), procs.device)
     loss, matrix = run_epoch(checkpoint.build(), loader, loss_fn, plain, procs, "check", num_classes=5)
-    assert loss == pytest.approx(numbers(folder, "epoch_val_loss.txt")[-1], rel=1e-4)
-    assert scores(matrix.numpy()).miou == pytest.approx(numbers(folder, "epoch_miou.txt")[-1], abs=1e-4)
+    logged = {name: numbers(folder / model_name, f"epoch_{name}.txt") for name in ("val_loss", "miou")}
+    assert len(logged["miou"]) == 2
+    assert loss == pytest.approx(logged["val_loss"][-1], rel=1e-4)
+    assert scores(matrix.numpy()).miou == pytest.approx(logged["miou"][-1], abs=1e-4)

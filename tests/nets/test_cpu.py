@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import randomise
-from nets import cpu
+from helpers import BACKBONE_OF, randomise
+from nets import cpu, winograd
 from nets.cpu import AtrousDepthwise, BandedResidual, CheapDropout, for_cpu
 from nets.mobilenetv2 import mobilenetv2
 from nets.models import build_model
 from nets.winograd import WinogradConv2d
+from weights import assert_parity
 
 
 def test_what_is_made_for_a_cpu_has_the_same_parameters_and_is_done_once() -> None:
@@ -24,6 +25,23 @@ def test_what_is_made_for_a_cpu_has_the_same_parameters_and_is_done_once() -> No
     assert changed == {WinogradConv2d: 2, CheapDropout: 2, BandedResidual: 4, AtrousDepthwise: 10}
     now = [type(module) for module in plain.modules()]
     assert [type(module) for module in for_cpu(plain).modules()] == now
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("model_name", "faster"), [
+    ("deeplabv3_plus", [WinogradConv2d, CheapDropout, BandedResidual]), ("unet", [WinogradConv2d, BandedResidual]),
+    ("pspnet", [BandedResidual]), ("nhm", [WinogradConv2d, AtrousDepthwise]),
+])
+def test_what_is_made_for_a_cpu_changes_no_logits(model_name: str, faster: list[type], monkeypatch) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(cpu, "BAND", 100_000)
+    monkeypatch.setattr(winograd, "FEWEST", 0)
+    model = randomise(build_model(model_name, 5, BACKBONE_OF[model_name]))
+    x = torch.rand(1, 3, 75, 49).contiguous(memory_format=torch.channels_last)
+    expected = model(x)
+    kinds = {type(module) for module in for_cpu(model).modules()}
+    assert kinds.issuperset(faster)
+    assert_parity(model(x), expected)
 
 
 @pytest.mark.parametrize("dilation", [2, 4])

@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers import FIXTURES, needs_fixtures, randomise, state
-from nets.blocks import fold_batchnorm
+from helpers import FIXTURES, needs_fixtures, randomise
 from nets.community import community_model, from_community, to_community
 from nets.cpu import for_cpu
 from nets.mobilenetv2 import mobilenetv2
@@ -128,17 +127,6 @@ def test_exact_upsampling_is_that_of_sizes_with_one_pixel_more(downsample_factor
     assert (exact(x) - plain(x)).abs().max() > 1e-6
 
 
-@torch.no_grad()
-def test_folded_batch_norms_change_nothing() -> None:
-    torch.manual_seed(0)
-    model = randomise(new_pspnet().double())
-    x = torch.rand(1, 3, 64, 48, dtype=torch.float64)
-    before = model(x)
-    fold_batchnorm(model)
-    torch.testing.assert_close(model(x), before, rtol=1e-9, atol=1e-9)
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
-
-
 @pytest.mark.parametrize("samples", [1, 2])
 def test_in_training_both_heads_learn(samples: int) -> None:
     torch.manual_seed(0)
@@ -150,14 +138,3 @@ def test_in_training_both_heads_learn(samples: int) -> None:
     sum(F.cross_entropy(logits, torch.zeros(samples, 48, 33, dtype=torch.long)) for logits in both).backward()
     assert all(weight.grad.isfinite().all() for weight in model.parameters())
     assert new_pspnet().train()(torch.rand(samples, 3, 33, 17)).shape == (samples, 5, 33, 17)
-
-
-def test_a_frozen_backbone_does_not_move() -> None:
-    model = new_pspnet(auxiliary=True).train()
-    model.freeze_backbone(True)
-    before = state(model)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
-    sum(logits.square().mean() for logits in model(torch.rand(2, 3, 32, 32))).backward()
-    optimizer.step()
-    same = {name for name, value in model.state_dict().items() if torch.equal(value, before[name])}
-    assert same == {name for name in before if name.startswith("backbone.")}

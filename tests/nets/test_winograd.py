@@ -19,6 +19,12 @@ def relative_error(result, expected):
     return (result - expected).abs().max() / expected.abs().max()
 
 
+@pytest.fixture(autouse=True)
+def small_images(monkeypatch):
+    """It is used for images of any size, unlike at work."""
+    monkeypatch.setattr(winograd, "FEWEST", 0)
+
+
 @pytest.fixture
 def no_convolution_of_pytorch(monkeypatch):
     """PyTorch's own is seen to be asked for, by this error."""
@@ -62,6 +68,17 @@ def test_gradients_that_nobody_asks_for_are_not_computed():
 def test_pytorch_does_what_else_there_is(x, no_convolution_of_pytorch):
     with pytest.raises(AssertionError, match="PyTorch's convolution"):
         WinogradConv2d(5, 7, 3, padding=1)(x)
+
+
+@pytest.mark.parametrize(("batch", "height", "width", "used"), [
+    (1, 28, 32, False), (1, 29, 32, True), (2, 16, 29, True), (2, 16, 28, False), (64, 1, 1, True)])
+def test_pytorch_does_it_for_few_tiles(batch, height, width, used, monkeypatch):
+    """64 tiles of 4 x 4 pixels, in all images of the batch, are the fewest."""
+    monkeypatch.undo()
+    calls, convolve = [], winograd._convolve
+    monkeypatch.setattr(winograd, "_convolve", lambda *args: calls.append(args) or convolve(*args))
+    WinogradConv2d(5, 7, 3, padding=1)(torch.rand(batch, 5, height, width).contiguous(**CHANNELS_LAST))
+    assert len(calls) == used
 
 
 def test_pytorch_does_it_within_autocast(no_convolution_of_pytorch):

@@ -22,7 +22,7 @@ def test_averaged_weights_by_hand():
     assert make_average(model, 0.0, None) is None
 
 
-def test_the_average_is_what_is_saved(folder):
+def test_the_average_is_what_is_saved(folder, undrawn):
     train.main(train_settings(folder, ema=0.9, freeze_train=False))
     checkpoint = load_checkpoint(folder / "logs" / "last_epoch_weights.pth")
     average, weights = checkpoint.model, checkpoint.training["weights"]
