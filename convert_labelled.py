@@ -1,4 +1,4 @@
-"""Converts label files of other programs to the masks used here, and masks to labelme and YOLO files.
+"""Converts label files of other programs to the masks used here, masks to labelme and YOLO files, and both to boxes.
 
     python convert_labelled.py --mode=coco_to_masks --input_dir=path/to/json --output_dir=path/to/masks --dry_run=False
 
@@ -13,8 +13,9 @@ from typing import Literal
 
 from utils import config
 from utils.config import Settings
+from utils.detection.conversion import yolo_dataset
 from utils.files.jobs import Job, run_jobs, warn
-from utils.labels.conversions import MODES
+from utils.labels import conversions
 from utils.labels.names import classes_of_labels, label_values
 from utils.labels.tally import Tally
 from utils.memory import keep_freed_memory
@@ -29,6 +30,7 @@ mode: Literal[
     "coco_to_masks",     # COCO *.json -> masks
     "masks_to_yolo",     # masks -> YOLO *.txt; YOLO has no holes and no 255: holes are filled, 255 left out
     "masks_to_labelme",  # masks -> labelme *.json to correct by hand; image_dir holds their images
+    "yolo_dataset",      # masks or labelme *.json, and specimens -> a data set with boxes for train_yolo.py
 ] = "masks_to_labelme"
 dry_run: bool = True            # True: only show what would be written
 
@@ -65,11 +67,18 @@ crowds: Literal["object", "ignore"] = "object"  # annotations with iscrowd 1: "o
 voc_origin: Literal[1, 0] = 1   # number of the first pixel: 1 in PASCAL VOC, 0 in programs that count from 0
 yolo_shape: Literal["polygons", "boxes"] = "polygons"  # what masks_to_yolo writes
 
-# Outlines, for masks_to_yolo and masks_to_labelme
+# Data set with boxes, for yolo_dataset
+specimens: str = ""             # JSON file with the boxes of the plants, see docs/formats.md; "": none
+lists: str = ""                 # folder with train.txt and val.txt, such as ImageSets/Segmentation; "": all to train
+link_images: bool = False       # True: symbolic links to the images instead of copies
+
+# Outlines and specks, for masks_to_yolo, masks_to_labelme and yolo_dataset
 polygon_tolerance: float = 1.0  # pixels that an outline may be off, to save points; 0: exact, a point at every step
 min_pixels: int = 1             # objects with fewer pixels are left out, such as specks in predicted masks
 
 # ---- nothing below needs editing ----
+
+MODES = {**conversions.MODES, yolo_dataset.__name__: yolo_dataset}
 
 
 def main(settings: Settings) -> int:

@@ -1,11 +1,13 @@
 """Draws synthetic herbarium sheets with exact labels: a data set for training without labelled photographs.
 
 It writes to <output_dir>/<dataset>/: JPEGImages/*.jpg, SegmentationClass/*.png (8-bit palette), labelme/*.json (the
-same labels as polygons, to open in labelme), ImageSets/Segmentation/{train,val,trainval,test}.txt and samples.png.
+same labels as polygons, to open in labelme), specimens.json (boxes around the pieces of the plants, for train_yolo.py),
+ImageSets/Segmentation/{train,val,trainval,test}.txt and samples.png.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -25,7 +27,9 @@ from utils import config
 from utils.memory import keep_freed_memory
 from utils.sheets.compose import NAMES, compose
 from utils.sheets.drawing.fonts import find_fonts
-from utils.sheets.write import tile, write_lists, write_samples, write_sheet
+from utils.sheets.write import (
+    SPECIMENS, Boxes, plant_boxes, tile, write_lists, write_samples, write_sheet, write_specimens,
+)
 from utils.utils import UserError, remove_abandoned
 
 # What to draw
@@ -48,7 +52,7 @@ num_samples: int = 24                   # sheets shown on samples.png, each imag
 # ----------------------------------------------------------------------------------------------------------------------
 
 STEM = "synthetic_{:06d}"
-Drawn = tuple[np.ndarray | None, float]
+Drawn = tuple[np.ndarray | None, Boxes, float]
 OWN = re.compile(r"synthetic_\d{6,}")
 
 
@@ -59,13 +63,15 @@ def main(settings: config.Settings) -> int:
     stems = [STEM.format(index) for index in range(settings.count)]
     require_free(root, settings.overwrite)
     work = partial(make_sheet, settings)
-    start, seconds, tiles = time.perf_counter(), 0.0, []
+    start, seconds, tiles, plants = time.perf_counter(), 0.0, [], {}
     with tqdm(total=settings.count, desc="Drawing", unit="sheet") as bar:
-        for small, spent in draw_all(work, settings.count, settings.num_workers):
+        for stem, (small, boxes, spent) in zip(stems, draw_all(work, settings.count, settings.num_workers)):
             seconds += spent
+            plants[f"{stem}.jpg"] = boxes
             if small is not None:
                 tiles.append(small)
             bar.update()
+    write_specimens(root / SPECIMENS, plants)
     write_lists(root, stems, settings.val_share, np.random.default_rng([settings.seed, settings.count]))
     if tiles:
         write_samples(root / "samples.png", tiles)
@@ -75,7 +81,10 @@ def main(settings: config.Settings) -> int:
 
 
 def make_sheet(settings: config.Settings, index: int) -> Drawn:
-    """The tile for samples.png (None from num_samples on) and the CPU seconds of sheet `index`, after writing it."""
+    """What sheet `index` leaves beside its files, after writing these.
+
+    That is its tile for samples.png (None from num_samples on), the boxes of its plants, and the CPU seconds it took.
+    """
     start = time.process_time()
     rng = np.random.default_rng(np.random.SeedSequence((settings.seed, index)))
     low, high = settings.height if isinstance(settings.height, tuple) else (settings.height, settings.height)
@@ -84,7 +93,7 @@ def make_sheet(settings: config.Settings, index: int) -> Drawn:
     quality = int(rng.integers(settings.jpeg_quality[0], settings.jpeg_quality[1] + 1))
     mask = write_sheet(root, STEM.format(index), image, shapes, quality)
     small = tile(image, mask) if index < settings.num_samples else None
-    return small, time.process_time() - start
+    return small, plant_boxes(shapes, image.shape[:2]), time.process_time() - start
 
 
 def draw_all(work: Callable[[int], Drawn], count: int, num_workers: int) -> Iterator[Drawn]:
@@ -154,6 +163,11 @@ def is_own(name: Path, path: Path) -> bool:
     if name.suffix == ".txt":
         return name.parts[:-1] == ("ImageSets", "Segmentation") and all(
             OWN.fullmatch(line) for line in path.read_text(encoding="utf-8", errors="replace").split())
+    if name == Path(SPECIMENS):
+        try:
+            return all(OWN.fullmatch(Path(sheet).stem) for sheet in json.loads(path.read_bytes()))
+        except (ValueError, TypeError):
+            return False
     folder = {".jpg": "JPEGImages", ".png": "SegmentationClass", ".json": "labelme"}.get(name.suffix)
     return name == Path("samples.png") or (name.parts[:-1] == (folder,) and bool(OWN.fullmatch(name.stem)))
 

@@ -173,7 +173,7 @@ def train(s: config.Settings, procs: Processes) -> None:
     about = Checkpoint.of_run(s.to_dict(), input_shape=list(predict_shape), options=model.options)
 
     def save(epoch: int, name: str, training: dict[str, Any] | None = None) -> None:
-        content = {"model": updates.result.state_dict(), "epoch": epoch, "best_miou": history.best_miou}
+        content = {"model": updates.result.state_dict(), "epoch": epoch, "best_miou": history.best_score}
         save_checkpoint(Path(s.save_dir) / f"{name}.pth", replace(about, **content, training=training))
 
     if procs.is_main:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -61,20 +62,10 @@ def upsample(x: Tensor, like: Tensor, stride: int, exact: bool = False) -> Tenso
     return x[..., :like.shape[-2], :like.shape[-1]]
 
 
-class SegmentationNetwork(nn.Module):
-    """A network with a `backbone` that can be frozen.
-
-    `forward` returns logits, float (N, C, H, W), for any H and W. In training it may return more, with the logits
-    first: then the network also has its own `training_loss`.
-
-    Attributes:
-        options: those that `build_model` in nets/models.py was called with.
-        needs_instances: whether `training_loss` needs to know which pixels belong to one object.
-    """
+class BackboneNetwork(nn.Module):
+    """A network with a `backbone` that can be frozen."""
 
     backbone: nn.Module
-    options: Mapping[str, bool] = {}
-    needs_instances = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,21 +73,22 @@ class SegmentationNetwork(nn.Module):
 
     def training_loss(
         self,
-        output: Tensor,
-        masks: Tensor,
+        output: Any,
+        truth: Tensor,
         instances: Tensor | None,
-        loss_fn: Callable[[Tensor, Tensor], Tensor],
+        loss_fn: Callable[[Any, Tensor], Tensor],
     ) -> Tensor:
         """The loss to learn from, a scalar.
 
         Args:
             output: what `forward` returned in training.
-            masks: uint8 (N, H, W), the class of each pixel.
+            truth: what to find. For segmentation, the class of each pixel, uint8 (N, H, W). For detection, boxes,
+                float32 (m, 6).
             instances: uint8 (N, H, W), the number of the object that each pixel belongs to, and 0 for none. None: a
                 network that does not need them.
-            loss_fn: the loss of logits and masks.
+            loss_fn: the loss of what `forward` returns, or of its logits, and `truth`.
         """
-        return loss_fn(output, masks)
+        return loss_fn(output, truth)
 
     def freeze_backbone(self, frozen: bool) -> None:
         """Freezes the whole backbone, weights and BatchNorm statistics (True), or lets it learn again (False).
@@ -116,7 +108,7 @@ class SegmentationNetwork(nn.Module):
         self.batchnorm_frozen = frozen
         self.train(self.training)
 
-    def train(self, mode: bool = True) -> SegmentationNetwork:
+    def train(self, mode: bool = True) -> BackboneNetwork:
         """The model itself, in training or evaluation mode. Frozen parts stay in evaluation mode."""
         super().train(mode)
         if self.backbone_frozen:
@@ -126,6 +118,21 @@ class SegmentationNetwork(nn.Module):
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
         return self
+
+
+class SegmentationNetwork(BackboneNetwork):
+    """A network that gives a class to each pixel.
+
+    `forward` returns logits, float (N, C, H, W), for any H and W. In training it may return more, with the logits
+    first: then the network also has its own `training_loss`.
+
+    Attributes:
+        options: those that `build_model` in nets/models.py was called with.
+        needs_instances: whether `training_loss` needs to know which pixels belong to one object.
+    """
+
+    options: Mapping[str, bool] = {}
+    needs_instances = False
 
 
 def fold_batchnorm(model: nn.Module) -> nn.Module:

@@ -10,7 +10,10 @@ from torch.optim import SGD, Adam, Optimizer
 
 # Lowest and highest learning rate of the networks and backbones that need other ones than the rest. Those of U-Net are
 # the community's; those of the NHM network reach up to its authors' 1e-3.
-ADAM_LIMITS: Mapping[str, tuple[float, float]] = {"unet": (1e-4, 1e-4), "nhm": (3e-4, 1e-3), "xception": (1e-4, 1e-4)}
+ADAM_LIMITS: Mapping[str, tuple[float, float]] = {
+    "unet": (1e-4, 1e-4), "nhm": (3e-4, 1e-3), "xception": (1e-4, 1e-4),
+    "yolov5": (1e-4, 1e-2),
+}
 
 
 def weights_init(model: nn.Module, init_type: str = "normal", init_gain: float = 0.02) -> None:
@@ -48,7 +51,12 @@ def weights_init(model: nn.Module, init_type: str = "normal", init_gain: float =
 
 
 def make_optimizer(
-    model: nn.Module, optimizer_type: str, lr: float, momentum: float = 0.9, weight_decay: float = 0.0
+    model: nn.Module,
+    optimizer_type: str,
+    lr: float,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    decay_all: bool = True,
 ) -> Optimizer:
     """Adam (beta1 = momentum, beta2 = 0.999) or SGD with Nesterov momentum, for all parameters of `model`.
 
@@ -62,13 +70,19 @@ def make_optimizer(
         lr: learning rate.
         momentum: of SGD; beta1 of Adam.
         weight_decay: factor of an L2 penalty (not AdamW's decay).
+        decay_all: False: the penalty is on the weights of convolutions alone, not on BatchNorms and biases.
 
     Raises:
         ValueError: optimizer_type is another.
     """
     parameters = list(model.parameters())
+    fused = parameters[0].device.type in ("cuda", "cpu")
+    if not decay_all:
+        parameters = [
+            {"params": [each for each in parameters if each.ndim > 1]},
+            {"params": [each for each in parameters if each.ndim <= 1], "weight_decay": 0.0},
+        ]
     if optimizer_type == "adam":
-        fused = parameters[0].device.type in ("cuda", "cpu")
         return Adam(parameters, lr, betas=(momentum, 0.999), weight_decay=weight_decay, fused=fused)
     if optimizer_type == "sgd":
         # PyTorch refuses Nesterov with momentum 0, which is plain SGD

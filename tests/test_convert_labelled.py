@@ -6,7 +6,6 @@ import pytest
 
 import convert_labelled
 from converting import converter
-from utils.labels.conversions import MODES
 from utils.utils import NAME_CLASSES, UserError, default_colors, voc_palette
 
 
@@ -78,7 +77,7 @@ def test_folder_that_cannot_be_written_to(tmp_path, labels, convert, capsys):
 
 def test_every_mode_of_the_constant_exists():
     hint = get_type_hints(convert_labelled)["mode"]
-    assert set(get_args(hint)) == set(MODES)
+    assert set(get_args(hint)) == set(convert_labelled.MODES)
 
 
 @pytest.mark.parametrize("output, recursive", [("labels", False), ("images", False), ("labels/out", True)])

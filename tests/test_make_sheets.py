@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -185,3 +186,13 @@ def test_workers_end_with_their_parent(tmp_path: Path) -> None:
     process.kill()
     process.wait()
     assert wait_for(lambda: not group_exists(process.pid), 60)
+
+
+def test_boxes_of_plants_lie_on_the_sheets(root: Path) -> None:
+    plants = json.loads((root / "specimens.json").read_text())
+    assert list(plants) == sorted(path.name for path in (root / "JPEGImages").iterdir())
+    for name, sheet in plants.items():
+        width, height = Image.open(root / "JPEGImages" / name).size
+        assert 1 <= len(sheet["specimens"]) <= 8
+        for x1, y1, x2, y2 in sheet["specimens"]:
+            assert 0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height

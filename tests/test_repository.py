@@ -21,7 +21,7 @@ from utils.files.voc import VocDataset
 from utils.training.preflight import preflight
 from utils.utils import NAME_CLASSES, default_colors, find_images
 
-SCRIPTS = sorted(path.name for path in ROOT.glob("*.py") if path.name != "deeplab.py")
+SCRIPTS = sorted(path.name for path in ROOT.glob("*.py") if path.name not in ("deeplab.py", "yolo.py"))
 READMES = ("README.md", "README.CN.md")
 
 
@@ -44,9 +44,9 @@ FLOORS = {
     "utils.network": 1, "utils.files": 1,
     "utils.labels": 2, "utils.objects": 2,
     "utils.training": 3, "utils.scoring": 3, "utils.predicting": 3, "utils.sheets": 3, "utils.dataloader": 3,
-    "utils.callbacks": 3, "utils.utils_fit": 3, "utils.utils_metrics": 3,
-    "utils.digitise": 4, "utils.benchmark": 4, "utils.experiments": 4, "utils.web": 4,
-    "deeplab": 5,
+    "utils.callbacks": 3, "utils.utils_fit": 3, "utils.utils_metrics": 3, "utils.detection": 3,
+    "utils.digitise": 4, "utils.benchmark": 4, "utils.experiments": 4, "utils.web": 4, "utils.mistakes": 4,
+    "deeplab": 5, "yolo": 5,
     **{Path(name).stem: 6 for name in SCRIPTS},
 }
 

@@ -18,10 +18,14 @@ from utils.scoring.plots import plot_curves
 from utils.utils import UserError
 
 
+MIOU: Mapping[str, str] = {"miou": "mIoU"}
+
+
 class LossHistory:
     """The numbers of a run, epoch by epoch, and the files in its log folder that show them.
 
-    `epochs` is a list with one dict per epoch: epoch, lr, loss, val_loss, miou (None in an epoch without evaluation).
+    `epochs` is a list with one dict per epoch: epoch, lr, loss, val_loss and scores (None in an epoch without
+    evaluation).
     The folder is created at the end of the first epoch, so a run that stops earlier leaves none.
 
     Args:
@@ -30,11 +34,19 @@ class LossHistory:
         past: `state_dict()` of the run that is resumed, from its checkpoint; the run then continues in the same folder.
             Empty for a new run.
         enabled: False writes nothing; only the main process writes.
+        scores: names of the scores on the validation sheets, in `epochs` and in words. Higher is better, and the first
+            decides which epoch is the best.
     """
 
     def __init__(
-        self, save_dir: str | Path, settings: Mapping[str, Any], past: Mapping[str, Any], enabled: bool = True
+        self,
+        save_dir: str | Path,
+        settings: Mapping[str, Any],
+        past: Mapping[str, Any],
+        enabled: bool = True,
+        scores: Mapping[str, str] = MIOU,
     ) -> None:
+        self.scores = scores
         self.log_dir = Path(save_dir) / past.get("log_dir", datetime.now().strftime("loss_%Y_%m_%d_%H_%M_%S"))
         self.epochs = [dict(epoch) for epoch in past.get("epochs", ())]
         self.settings, self.enabled = settings, enabled
@@ -45,14 +57,14 @@ class LossHistory:
         return {"log_dir": self.log_dir.name, "epochs": self.epochs}
 
     @property
-    def best_miou(self) -> float:
-        """The best validation mIoU so far; NaN before the first evaluation."""
-        return max(self._get_curve("miou")[1], default=math.nan)
+    def best_score(self) -> float:
+        """The best value so far of the score that decides; NaN before the first evaluation."""
+        return max(self._get_curve(next(iter(self.scores)))[1], default=math.nan)
 
     @property
     def evaluations_without_gain(self) -> int:
-        """How many evaluations came after the one with the best mIoU."""
-        values = self._get_curve("miou")[1]
+        """How many evaluations came after the best one."""
+        values = self._get_curve(next(iter(self.scores)))[1]
         return len(values) - 1 - values.index(max(values)) if values else 0
 
     def append(self, **numbers: float | None) -> None:
@@ -63,7 +75,7 @@ class LossHistory:
         self.epochs.append(numbers)
         if self.writer is None:
             return
-        for name in ("lr", "loss", "val_loss", "miou"):
+        for name in ("lr", "loss", "val_loss", *self.scores):
             if numbers[name] is not None:
                 self.writer.add_scalar(name, numbers[name], numbers["epoch"])
         self.writer.flush()
@@ -76,7 +88,8 @@ class LossHistory:
         """The last epoch in one line."""
         last = self.epochs[-1]
         line = f"{title}: loss {last['loss']:.4f}, validation loss {last['val_loss']:.4f}, lr {last['lr']:.2e}"
-        return line + (f", mIoU {last['miou']:.4f} (best {self.best_miou:.4f})" if last["miou"] is not None else "")
+        found = [f", {words} {last[name]:.4f}" for name, words in self.scores.items() if last[name] is not None]
+        return line + (f"{found[0]} (best {self.best_score:.4f}){''.join(found[1:])}" if found else "")
 
     def add_overlays(self, overlays: Sequence[np.ndarray], epoch: int) -> None:
         """Adds overlays, each uint8 (H, W, 3) RGB, to TensorBoard."""
@@ -89,13 +102,14 @@ class LossHistory:
             self.writer.close()
 
     def _write_curves(self) -> None:
-        """Writes the text files and plots of loss and mIoU."""
-        curves = {name: self._get_curve(name) for name in ("loss", "val_loss", "miou")}
-        for file, name in (("epoch_loss", "loss"), ("epoch_val_loss", "val_loss"), ("epoch_miou", "miou")):
-            write_text(self.log_dir / f"{file}.txt", "".join(f"{value!r}\n" for value in curves[name][1]))
+        """Writes the text files and plots of the losses and the scores."""
+        curves = {name: self._get_curve(name) for name in ("loss", "val_loss", *self.scores)}
+        for name, (_, values) in curves.items():
+            write_text(self.log_dir / f"epoch_{name}.txt", "".join(f"{value!r}\n" for value in values))
         losses = {"training": curves["loss"], "validation": curves["val_loss"]}
         plot_curves(self.log_dir / "epoch_loss.png", losses, "Loss", "loss")
-        plot_curves(self.log_dir / "epoch_miou.png", {"validation": curves["miou"]}, "Mean IoU", "mIoU")
+        scores = {words: curves[name] for name, words in self.scores.items()}
+        plot_curves(self.log_dir / f"epoch_{next(iter(self.scores))}.png", scores, "Validation", "score")
 
     def _get_curve(self, name: str) -> tuple[list[float], list[float]]:
         """The epochs that have a value of `name`, and these values."""

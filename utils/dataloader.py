@@ -9,7 +9,7 @@ import math
 import pickle
 import signal
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -32,17 +32,56 @@ from utils.training.paste import paste_objects
 ONTO_GAP = 0.5  # probability that a view of a sheet with GAP pixels is placed so that it shows some
 
 
-class SheetDataset(Dataset):
-    """Image uint8 (h, w, 3) RGB, mask uint8 (h, w) and perhaps instances uint8 (h, w), all at `input_shape`.
+class Sheets(Dataset):
+    """Sheets that give samples: what the loader needs to know of any data set.
 
     An index is (pass, number of the sheet). Random choices depend only on these two and the seed. So they differ from
     pass to pass and from sheet to sheet, and do not change with the number of workers or processes.
 
     Args:
+        files: one entry for each sheet; unlabelled sheets come last.
+        seed: for all random choices.
+        augmented: whether the samples are for training.
+        parts: the data sets that the labelled sheets come from, in order; see `utils/training/mixing.py`. (): only one.
+        unlabelled: number of sheets without labels.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[tuple[Path, Any]],
+        seed: int,
+        augmented: bool,
+        parts: Sequence[Part] = (),
+        unlabelled: int = 0,
+    ) -> None:
+        self.files = list(files)
+        self.seed = seed
+        self.augmented = augmented
+        self.unlabelled = unlabelled
+        self.labelled = len(self.files) - unlabelled
+        self.parts = parts or [Part(self.labelled, self.labelled)]
+        assert sum(part.size for part in self.parts) == self.labelled
+
+    def __len__(self) -> int:
+        """The number of labelled samples in an epoch."""
+        return sum(part.samples for part in self.parts)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a worker process gets. It is compressed to fit into a pipe, or else workers would start one by one."""
+        return {**self.__dict__, "files": zlib.compress(pickle.dumps(self.files))}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, files=pickle.loads(zlib.decompress(state["files"])))
+
+
+class SheetDataset(Sheets):
+    """Image uint8 (h, w, 3) RGB, mask uint8 (h, w) and perhaps instances uint8 (h, w), all at `input_shape`.
+
+    Args:
         files: image and mask file of each sheet. Behind the labelled sheets, there may be others, whose mask is None:
             it becomes all IGNORE. Nothing is pasted on them.
         input_shape: (height, width) of the samples.
-        seed: for all random choices.
+        seed: see `Sheets`.
         augment_scale: smallest and largest size of a sheet relative to the input; samples are augmented. None: they
             are letterboxed, and all other arguments about augmentation have no effect.
         paste: share of the samples with objects of another sheet pasted on.
@@ -50,7 +89,7 @@ class SheetDataset(Dataset):
         object_gap: pixels of background between two objects of one class; see `utils/objects/separation.py`.
         degraded: share of the samples that become worse photographs; see `augment`.
         turned: share of the samples that are turned by a multiple of 90 degrees; see `augment`.
-        parts: the data sets that the labelled sheets come from, in order; see `utils/training/mixing.py`. (): only one.
+        parts: see `Sheets`.
         panoptic: samples have instances, numbered from 1 on each sheet, for training alone; 0 is none. Images and masks
             are the same without them.
     """
@@ -69,12 +108,9 @@ class SheetDataset(Dataset):
         parts: Sequence[Part] = (),
         panoptic: bool = False,
     ) -> None:
-        self.files = list(files)
-        self.labelled = sum(mask is not None for _, mask in files)
-        self.unlabelled = len(files) - self.labelled
-        self.parts = parts or [Part(self.labelled, self.labelled)]
+        unlabelled = sum(mask is None for _, mask in files)
+        super().__init__(files, seed, augment_scale is not None, parts, unlabelled)
         assert all(mask is not None for _, mask in files[:self.labelled]), "unlabelled sheets come last"
-        assert sum(part.size for part in self.parts) == self.labelled
         assert augment_scale is not None or not (panoptic or self.unlabelled)
         self.panoptic = panoptic
         self.input_shape = input_shape
@@ -85,18 +121,6 @@ class SheetDataset(Dataset):
         self.turned = turned
         self.box = sheet_box(input_shape, augment_scale)
         self.cache_dir = cache_dir
-        self.seed = seed
-
-    def __len__(self) -> int:
-        """The number of labelled samples in an epoch."""
-        return sum(part.samples for part in self.parts)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What a worker process gets. It is compressed to fit into a pipe, or else workers would start one by one."""
-        return {**self.__dict__, "files": zlib.compress(pickle.dumps(self.files))}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, files=pickle.loads(zlib.decompress(state["files"])))
 
     def __getitem__(self, index: tuple[int, int]) -> tuple[torch.Tensor, ...]:
         """Image, mask and, if `panoptic`, instances of one sample."""
@@ -194,8 +218,14 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return list(map(tuple, np.resize(samples, (length, 2))[self.rank::self.world_size].tolist()))
 
 
-def make_loader(dataset: SheetDataset, batch_size: int, num_workers: int, procs: Processes) -> DataLoader:
-    """Batches of the samples of `dataset`, stacked. The last batch may be smaller.
+def make_loader(
+    dataset: Sheets,
+    batch_size: int,
+    num_workers: int,
+    procs: Processes,
+    collate: Callable[[list[Any]], Any] | None = None,
+) -> DataLoader:
+    """Batches of the samples of `dataset`. The last batch may be smaller.
 
     If there are unlabelled sheets, a batch of them comes before each batch of labelled ones.
 
@@ -204,16 +234,17 @@ def make_loader(dataset: SheetDataset, batch_size: int, num_workers: int, procs:
         batch_size: sheets per batch over all processes.
         num_workers: processes that load sheets; 0: this one.
         procs: the processes of the run.
+        collate: makes a batch of a list of samples. None: it stacks them.
     """
-    shuffle = dataset.augment_scale is not None
     own = batch_size // procs.world_size
     return DataLoader(
         dataset,
         batch_size=own,
         sampler=EpochSampler(
-            dataset.parts, shuffle, dataset.seed, procs.rank, procs.world_size,
+            dataset.parts, dataset.augmented, dataset.seed, procs.rank, procs.world_size,
             unlabelled=dataset.unlabelled, batch_size=own,
         ),
+        collate_fn=collate,
         num_workers=num_workers,
         multiprocessing_context="spawn" if num_workers else None,  # a fork would keep all memory of this one
         pin_memory=procs.device.type == "cuda",

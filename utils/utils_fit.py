@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +37,7 @@ class Updates:
         scaler: for its gradients; it does nothing unless the precision is float16.
         accumulate: batches whose gradients are averaged for one step.
         average: a copy of the model with the running mean of its weights. None: there is none.
+        clip: gradients with a larger norm are scaled down to this one. 0: none are.
     """
 
     model: nn.Module
@@ -44,6 +45,7 @@ class Updates:
     scaler: torch.amp.GradScaler
     accumulate: int = 1
     average: AveragedModel | None = None
+    clip: float = 0.0
 
     @property
     def result(self) -> nn.Module:
@@ -52,6 +54,9 @@ class Updates:
 
     def step(self) -> None:
         """Changes the weights once, with the gradients of the last batches."""
+        if self.clip:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
@@ -96,6 +101,7 @@ def run_epoch(
     title: str,
     updates: Updates | None = None,
     num_classes: int = 0,
+    observe: Callable[[Any, torch.Tensor], None] | None = None,
 ) -> tuple[float, torch.Tensor | None]:
     """The mean loss over the sheets of all processes, and the confusion matrix or None.
 
@@ -106,13 +112,14 @@ def run_epoch(
 
     Args:
         model: the network.
-        loader: the batches of one epoch: images, masks and, for a network that needs them, instances.
+        loader: the batches of one epoch: images, masks or boxes, and, for a network that needs them, instances.
         loss_fn: the loss of logits and masks.
         precision: number format of the network.
         procs: the processes of the run.
         title: for the progress bar and for errors.
         updates: given: train. None: validate, in evaluation mode and without gradients.
         num_classes: of the confusion matrix, in validation only. 0: no matrix.
+        observe: is called with what the network returns for each batch, and the masks or boxes of the batch.
 
     Raises:
         UserError: a loss is not finite.
@@ -140,6 +147,8 @@ def run_epoch(
                 updates.step()
             if num_classes:
                 matrix += confusion_matrix_torch(output, masks, num_classes).cpu()
+            if observe is not None:
+                observe(output, masks)
             unread.append(loss.detach() * len(images))
             total[1] += len(images)
             if len(unread) == READ_EVERY or step + 1 == len(loader):

@@ -36,6 +36,25 @@ def test_specimen_stays_on_the_sheet() -> None:
         assert specimen.cover(-9, -9, 3, 3) == 0.0
 
 
+def test_the_hulls_of_the_pieces_hold_every_pixel_of_the_plant() -> None:
+    for seed in range(12):
+        canvas = Canvas(np.full((300, 200, 3), 250, np.uint8), 10.0)
+        specimen = plants.grow(make_kit(seed), canvas, (4.0, 5.0, 12.0, 20.0))
+        rows, columns = np.nonzero(specimen.rgba[..., 3])
+        extent = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        low = np.min([piece.min(0) for piece in specimen.pieces], 0) - (specimen.left, specimen.top)
+        high = np.max([piece.max(0) for piece in specimen.pieces], 0) - (specimen.left, specimen.top)
+        np.testing.assert_array_equal([*low, *high], extent)
+
+
+def test_hull_by_hand() -> None:
+    inside = np.zeros((6, 8), bool)
+    inside[1, 3] = inside[4, 1] = inside[4, 6] = inside[2, 3] = True
+    corners = {tuple(point) for point in plants.hull(inside).tolist()}
+    assert corners == {(3, 1), (4, 1), (7, 4), (7, 5), (1, 5), (1, 4)}
+    assert plants.hull(inside[:1]).shape == (0, 2)
+
+
 @pytest.mark.parametrize("kind", paper.TABLES)
 def test_tables_have_their_colour(kind: str) -> None:
     canvas = Canvas(np.empty((200, 150, 3), np.uint8), 10.0)

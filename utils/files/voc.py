@@ -19,19 +19,22 @@ class VocDataset:
     """The files of `<dataset_path>/<dataset>`; sheets are named by their stems, exactly as on disk.
 
     lists: another folder with lists of sheets, instead of the data set's ImageSets/Segmentation. "": its own.
+    labels: the folder that labels are read from.
     Raises UserError when the folders are not there.
     """
 
-    def __init__(self, dataset_path: str | Path, dataset: str, lists: str | Path = "") -> None:
+    def __init__(
+        self, dataset_path: str | Path, dataset: str, lists: str | Path = "", labels: str = "SegmentationClass"
+    ) -> None:
         self.root = Path(dataset_path) / dataset
         self.image_dir = self.root / "JPEGImages"
         self.mask_dir = self.root / "SegmentationClass"
         self.list_dir = Path(lists) if lists else self.root / "ImageSets" / "Segmentation"
-        for folder in (self.image_dir, self.mask_dir):
+        for folder in (self.image_dir, self.root / labels):
             if not folder.is_dir():
                 raise UserError(
                     f"{folder} is not a folder: dataset_path and dataset have to name a folder with JPEGImages, "
-                    "SegmentationClass and ImageSets/Segmentation."
+                    f"{labels} and ImageSets/Segmentation."
                 )
 
     def stems(self, split: str) -> list[str]:

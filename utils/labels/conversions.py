@@ -86,7 +86,7 @@ def yolo_to_masks(settings: Settings, tally: Tally) -> Plan:
     values = label_values(settings.name_classes, settings.label_names)
     require_known([(name, Path("yolo_names")) for name in settings.yolo_names], values)
     require_same_classes(Path(settings.input_dir), settings.yolo_names, values)
-    find = _image_finder(settings)
+    find = image_finder(settings)
 
     def convert(source: Path, output: Path) -> None:
         size = read_image(find(source)).shape[:2]
@@ -157,7 +157,7 @@ def masks_to_yolo(settings: Settings, tally: Tally) -> Plan:
 def masks_to_labelme(settings: Settings, tally: Tally) -> Plan:
     """labelme JSON files from masks; the images are named in them."""
     names = {**dict(enumerate(settings.name_classes)), IGNORE: IGNORE_NAMES[0]}
-    find = _image_finder(settings)
+    find = image_finder(settings)
 
     def convert(source: Path, output: Path) -> None:
         mask, image = _read_known_mask(source, settings), find(source)
@@ -207,7 +207,7 @@ def _images(settings: Settings) -> dict[str, list[Path]]:
     return found
 
 
-def _image_finder(settings: Settings) -> Callable[[Path], Path]:
+def image_finder(settings: Settings) -> Callable[[Path], Path]:
     """A function from a label file to the image in image_dir with its stem; it raises UserError unless there is one."""
     find_images(settings.image_dir)  # raises when it is no folder
     images = _images(settings)

@@ -11,12 +11,12 @@ import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import nn
 
-from nets.blocks import SegmentationNetwork
+from nets.blocks import BackboneNetwork
 from nets.community import community_model, from_community
 from nets.models import build_model
 from utils.utils import UserError, atomic_path, default_colors
@@ -25,9 +25,14 @@ MAX_SIDE = 16_384  # pixels of the network's input; a larger one does not fit in
 OLD_OPTIONS = ("decoder", "exact_upsampling")  # keys that old files have instead of `options`
 
 
+DETECTORS = ("yolov5",)  # model_name of networks that find boxes; those of all others give each pixel a class
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """The content of a checkpoint file. Old files lack some of the fields that have a default."""
+
+    detects: ClassVar[bool] = False  # whether the network is one of DETECTORS
 
     model: Mapping[str, torch.Tensor] = field(repr=False)  # state dict of the network
     name_classes: list[str]                                # background first
@@ -47,15 +52,20 @@ class Checkpoint:
     def of_run(cls, constants: Mapping[str, Any], **fields_of_its_own: Any) -> Checkpoint:
         """A checkpoint of a run without weights. The constants of train.py fill the fields with the same names."""
         colors = [list(color) for color in default_colors(len(constants["name_classes"]))]
-        known = {name: tuple_to_list(value) for name, value in constants.items() if name in NAMES}
+        known = {name: tuple_to_list(value) for name, value in constants.items() if name in cls.names()}
         return cls(**{"model": {}, "colors": colors, "settings": dict(constants), **known, **fields_of_its_own})
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """The names of the fields."""
+        return [each.name for each in fields(cls)]
 
     def description(self) -> dict[str, Any]:
         """What is needed to predict, in plain types: all fields but weights, settings and progress."""
-        left_out = ("model", "settings", "epoch", "best_miou", "training")
-        return {name: getattr(self, name) for name in NAMES if name not in left_out}
+        left_out = ("model", "settings", "epoch", "best_miou", "best_score", "training")
+        return {name: getattr(self, name) for name in self.names() if name not in left_out}
 
-    def build(self) -> SegmentationNetwork:
+    def build(self) -> BackboneNetwork:
         """The network with its weights, on the CPU, in evaluation mode.
 
         Raises UserError when the network, backbone or downsample_factor is unknown, or the weights do not fit.
@@ -69,7 +79,7 @@ class Checkpoint:
         return model.eval()
 
 
-NAMES = [each.name for each in fields(Checkpoint)]
+Kind = TypeVar("Kind", bound=Checkpoint)
 REQUIRED = {each.name for each in fields(Checkpoint) if each.default is each.default_factory is MISSING}
 
 
@@ -79,7 +89,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, half: bool = False
     half: store the weights in half precision, which halves the file; they are read back as float32.
     Raises UserError when the file cannot be written. An existing file then does not change.
     """
-    content = {name: value for name in NAMES if (value := getattr(checkpoint, name)) is not None}
+    content = {name: value for name in checkpoint.names() if (value := getattr(checkpoint, name)) is not None}
     if half:
         content["model"] = {
             name: value.half() if value.is_floating_point() else value for name, value in checkpoint.model.items()
@@ -93,17 +103,19 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, half: bool = False
 
 def load_checkpoint(
     path: str | Path,
+    kind: type[Kind] = Checkpoint,
     *,
     name_classes: Sequence[str] | None = None,
     model_name: str | None = None,
     backbone: str | None = None,
     downsample_factor: int | None = None,
     input_shape: tuple[int, int] | None = None,
-) -> Checkpoint:
+) -> Kind:
     """The checkpoint at `path` on the CPU, with weights in float32.
 
     Args:
         path: a checkpoint of this project, which describes itself, or a bare state dict in the community's layout.
+        kind: what is asked for, a network for segmentation or for detection.
         name_classes: needed for a bare state dict; otherwise None, or the same as in the checkpoint.
         model_name: None, or the same as in the checkpoint.
         backbone: None, or the same as in the checkpoint.
@@ -111,19 +123,21 @@ def load_checkpoint(
         input_shape: replaces the checkpoint's, for the same reason. A bare state dict gets (512, 512).
 
     Raises:
-        UserError: the file is missing, unreadable or no checkpoint of these networks, or the arguments contradict it.
+        UserError: the file is missing, unreadable, no checkpoint of these networks or one of the other kind, or the
+            arguments contradict it.
     """
     content = read_torch_file(path)
     weights = weights_in(content, path)
+    _require_kind(content["model_name"] if is_checkpoint(content) else "a network for segmentation", kind, path)
     if is_checkpoint(content):
         options = {name: content[name] for name in OLD_OPTIONS if name in content}
-        known = {name: content[name] for name in NAMES if name in content}
-        checkpoint = require_sound(Checkpoint(**{"options": options, **known, "model": weights}), path)
+        known = {name: content[name] for name in kind.names() if name in content}
+        checkpoint = require_sound(kind(**{"options": options, **known, "model": weights}), path)
     elif name_classes is None:
         raise UserError(f"{path} is a bare state dict and does not name its classes: give name_classes.")
     else:
         network, encoder = community_model(content)
-        checkpoint = Checkpoint.of_run(
+        checkpoint = kind.of_run(
             {"name_classes": name_classes}, model=weights, model_name=network, backbone=encoder,
             downsample_factor=16, input_shape=[512, 512], settings={},
         )
@@ -138,6 +152,15 @@ def load_checkpoint(
         downsample_factor=downsample_factor or checkpoint.downsample_factor,
         input_shape=tuple_to_list(input_shape or checkpoint.input_shape),
     )
+
+
+def _require_kind(model_name: Any, kind: type[Checkpoint], path: str | Path) -> None:
+    """Raises UserError unless a network of this name does what `kind` is for."""
+    if (model_name in DETECTORS) != kind.detects:
+        does, script = ("finds boxes", "predict_yolo.py")
+        if kind.detects:
+            does, script = ("gives each pixel a class", "predict.py")
+        raise UserError(f"{path} holds {model_name}, which {does}: give it to {script}, and another checkpoint here.")
 
 
 def weights_in(content: Any, path: str | Path) -> dict[str, torch.Tensor]:
@@ -205,8 +228,8 @@ def require_sound(checkpoint: Checkpoint, path: str | Path) -> Checkpoint:
     names, least = checkpoint.name_classes, checkpoint.min_confidence
     checks = {
         "model": (isinstance(checkpoint.model, Mapping), "a state dict"),
-        "name_classes": (isinstance(names, list) and 2 <= len(names) <= 255 and all(
-            isinstance(name, str) for name in names), "a list of 2 to 255 names"),
+        "name_classes": (isinstance(names, list) and 2 - checkpoint.detects <= len(names) <= 255 and all(
+            isinstance(name, str) for name in names), f"a list of {2 - checkpoint.detects} to 255 names"),
         "colors": (isinstance(names, list) and are_colors(checkpoint.colors), "[R, G, B] of each class, 0 to 255"),
         "model_name": (isinstance(checkpoint.model_name, str), "a name"),
         "backbone": (isinstance(checkpoint.backbone, str), "a name"),

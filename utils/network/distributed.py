@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -34,6 +35,14 @@ class Processes:
             values = values.to(self.device)
             dist.all_reduce(values)
         return values.cpu()
+
+    def gather(self, values: list[Any]) -> list[Any]:
+        """The lists of all processes joined, in the order of the processes. The items must fit into a pickle."""
+        if self.world_size == 1:
+            return values
+        parts: list[Any] = [None] * self.world_size
+        dist.all_gather_object(parts, values)
+        return [value for part in parts for value in part]
 
     def wait(self) -> None:
         """Waits until every process has called this."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -19,6 +19,15 @@ from utils.predicting.crops import cut_out, require_distinct_crops, write_crops
 from utils.predicting.plan import SheetFiles, find_sheets, plan
 from utils.predicting.tables import Found, csv_tables, tables
 from utils.utils import UserError, printable, remove_abandoned
+
+
+class SourceFile(Protocol):
+    """The files of one sheet, of which only the input counts here."""
+
+    source: Path
+
+
+Sheet, Result = TypeVar("Sheet", bound=SourceFile), TypeVar("Result")
 
 
 class Segmenter(Protocol):
@@ -89,20 +98,52 @@ def predict_folder(
     if crops:
         require_distinct_crops(output_dir / "crops", sheets, model.name_classes)
     clean(sheets, crops)
+    named_tables = tables(output_dir, model.name_classes) if count else {}
+    with csv_tables(output_dir, named_tables) as write:
+        return work_through(
+            sheets, lambda sheet: predict_sheet(model, sheet, mix_type, crops),
+            lambda sheet, found: write((sheet.name.as_posix(), found)), output_dir, num_workers,
+        )
+
+
+def work_through(
+    sheets: Sequence[Sheet],
+    work: Callable[[Sheet], Result],
+    write: Callable[[Sheet, Result], None],
+    output_dir: Path,
+    num_workers: int,
+) -> int:
+    """The number of bad images, after working on all others in threads and printing a summary.
+
+    Threads read and write sheets while the network computes others.
+
+    Args:
+        sheets: the files of each sheet.
+        work: reads a sheet and writes what belongs to it alone. It raises UserError for a bad one.
+        write: is called with each good sheet and its result, in order, one at a time.
+        output_dir: the folder of the results, for the summary.
+        num_workers: sheets processed at the same time.
+    """
+
+    def try_to_work(sheet: Sheet) -> Result | UserError:
+        try:
+            return work(sheet)
+        except UserError as error:
+            return error
+
     done, bad = 0, []
     start = time.perf_counter()
-    results = _predict_all(model, sheets, mix_type, crops, num_workers)
-    with csv_tables(output_dir, tables(output_dir, model.name_classes) if count else {}) as write:
-        for sheet, result in tqdm(results, total=len(sheets), unit=" sheets"):
-            if isinstance(result, UserError):
-                bad.append(printable(sheet.source))
-                warn(result)
-            else:
-                done += 1
-                write((sheet.name.as_posix(), result))
-        seconds = time.perf_counter() - start
-        summary = f"{done} sheets in {seconds:.1f} s ({done / seconds:.1f} sheets/s) written to {output_dir}"
-        print(f"{summary}, {len(bad)} bad: {', '.join(bad)}" if bad else summary)
+    results = zip(sheets, in_threads(try_to_work, sheets, num_workers))
+    for sheet, result in tqdm(results, total=len(sheets), unit=" sheets"):
+        if isinstance(result, UserError):
+            bad.append(printable(sheet.source))
+            warn(result)
+        else:
+            done += 1
+            write(sheet, result)
+    seconds = time.perf_counter() - start
+    summary = f"{done} sheets in {seconds:.1f} s ({done / seconds:.1f} sheets/s) written to {output_dir}"
+    print(f"{summary}, {len(bad)} bad: {', '.join(bad)}" if bad else summary)
     return len(bad)
 
 
@@ -112,25 +153,3 @@ def clean(sheets: Sequence[SheetFiles], crops: bool) -> None:
         remove_abandoned(folder)
     for folder in {sheet.crops for sheet in sheets if crops}:
         remove_abandoned(folder, recursive=True)
-
-
-def _predict_all(
-    model: Segmenter, sheets: Sequence[SheetFiles], mix_type: int, crops: bool, num_workers: int
-) -> Iterator[tuple[SheetFiles, Found | UserError]]:
-    """Yields each sheet, in order, with what was found on it or with its error.
-
-    Threads read and write sheets while the network computes others.
-
-    Args:
-        model, mix_type, crops: as in `predict_sheet`.
-        sheets: the files to read and those to write.
-        num_workers: sheets processed at the same time.
-    """
-
-    def work(sheet: SheetFiles) -> Found | UserError:
-        try:
-            return predict_sheet(model, sheet, mix_type, crops)
-        except UserError as error:
-            return error
-
-    yield from zip(sheets, in_threads(work, sheets, num_workers))

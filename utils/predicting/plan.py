@@ -71,13 +71,17 @@ def plan(
         mask = output_dir / "masks" / name.with_suffix(".png")
         numbers = output_dir / "instances" / name.with_suffix(".png") if instances else None
         sheets.append(SheetFiles(source, output_dir / picture, mask, numbers, output_dir / "crops", name))
-    require_distinct([(sheet.source, path) for sheet in sheets for path in sheet.written()])
-    originals = {same_file_key(source) for source in sources}
-    for sheet in sheets:
-        for path in sheet.written():
-            if same_file_key(path) in originals:
-                raise UserError(f"{path} is an input and would be overwritten: set output_dir to another folder.", 2)
+    require_safe([(sheet.source, path) for sheet in sheets for path in sheet.written()])
     return sheets
+
+
+def require_safe(outputs: Sequence[tuple[Path, Path]]) -> None:
+    """Raises UserError when two sources of the (source, output) pairs have the same output, or one is a source."""
+    require_distinct(outputs)
+    originals = {same_file_key(source) for source in dict.fromkeys(source for source, _ in outputs)}
+    for _, path in outputs:
+        if same_file_key(path) in originals:
+            raise UserError(f"{path} is an input and would be overwritten: set output_dir to another folder.", 2)
 
 
 def same_file_key(path: Path) -> str:

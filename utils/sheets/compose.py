@@ -34,6 +34,7 @@ STRIPS: Table = (
     ((distractors.plain_strip,), 1.2),
 )
 TABLES = (labels.KINDS, charts.KINDS, charts.LONG, scales.KINDS, STRIPS, MARKS, GLUED_ON)
+SPECIMEN = "Specimen"  # label of the shape around each piece of the plants
 NAMES = sorted({name for table in TABLES for entry, _ in table for name in names_of(entry)})  # for Kit's `often`
 
 
@@ -41,6 +42,8 @@ def compose(
     rng: np.random.Generator, fonts: Fonts, height: int, often: Mapping[str, float] | None = None
 ) -> tuple[np.ndarray, list[Shape]]:
     """The photograph of a random sheet, uint8 (H, W, 3) RGB, and its shapes in pixels; later shapes lie on top.
+
+    The last shapes, with the label SPECIMEN, are the convex hulls of the pieces of the plants.
 
     Args:
         rng: for all random choices.
@@ -72,7 +75,8 @@ def compose(
     furnish(kit, canvas, layout, color, bool(strips))
     if kit.chance(0.04):
         neighbour(kit, canvas, photo)
-    image, shapes = camera.turn(canvas.image, canvas.shapes, int(kit.pick((0, 1, 2, 3), (94, 2, 2, 2))))
+    pieces = [Shape(SPECIMEN, points) for points in layout.specimen.pieces]
+    image, shapes = camera.turn(canvas.image, canvas.shapes + pieces, int(kit.pick((0, 1, 2, 3), (94, 2, 2, 2))))
     image, shapes = camera.photograph(camera.random_lens(kit, image.shape[:2]), image, shapes)
     camera.expose(kit, image)
     return camera.resolve(kit, image), shapes

@@ -16,12 +16,16 @@ from utils.sheets.species import GROWTH, WEIGHTS
 
 @dataclass(frozen=True)
 class Specimen:
-    """A drawn specimen: premultiplied RGBA uint8 (h, w, 4), pixels per cm, and its place on the canvas in pixels."""
+    """A drawn specimen: premultiplied RGBA uint8 (h, w, 4), pixels per cm, and its place on the canvas in pixels.
+
+    pieces: the convex hull of the pixels of each piece, float64 (n, 2) of x and y on the canvas.
+    """
 
     rgba: np.ndarray
     scale: float
     left: int
     top: int
+    pieces: tuple[np.ndarray, ...] = ()
 
     def cover(self, x: float, y: float, width: float, height: float) -> float:
         """The share of a box that the plants cover, 0 to 1.
@@ -51,6 +55,7 @@ def grow(kit: Kit, canvas: Canvas, box: Sequence[float]) -> Specimen:
     columns = int(kit.pick((pieces, -(-pieces // 2)), (2, 1)))
     cell = np.array([width / columns, height / -(-pieces // columns)])
     reach = height * rng.uniform(0.6, 1.05) * min(1.0, 1.4 / np.sqrt(pieces))
+    hulls = []
     for index in range(pieces):
         drawing = Drawing(s)
         kind(kit, drawing, np.zeros(2), -np.pi / 2 + rng.normal(0, 0.25), reach * rng.uniform(0.75, 1.1))
@@ -60,8 +65,19 @@ def grow(kit: Kit, canvas: Canvas, box: Sequence[float]) -> Specimen:
         spare = np.maximum(cell - (high - low) * zoom, 0)
         corner = cell * (index % columns, index // columns) + spare * rng.beta(2, (2, 3.5))
         corner = np.clip(corner, 0, np.maximum((width, height) - (high - low) * zoom, 0))
+        before = rgba.copy()
         drawing.paint(rgba, corner - low * zoom, zoom)
-    return Specimen(rgba, s, left, top)
+        hulls.append(hull((rgba != before).any(2)) + (left, top))
+    return Specimen(rgba, s, left, top, tuple(each for each in hulls if len(each)))
+
+
+def hull(inside: np.ndarray) -> np.ndarray:
+    """The convex hull of the pixels that are True in `inside`, bool (H, W): float64 (n, 2) of x and y; n may be 0."""
+    rows = np.flatnonzero(inside.any(1))
+    first, end = inside[rows].argmax(1), inside.shape[1] - inside[rows, ::-1].argmax(1)
+    corners = [np.stack([x, y], 1) for x in (first, end) for y in (rows, rows + 1)]
+    points = np.concatenate(corners).astype(np.float32)
+    return cv2.convexHull(points).reshape(-1, 2).astype(np.float64) if len(points) else points.astype(np.float64)
 
 
 def press(kit: Kit, canvas: Canvas, specimen: Specimen) -> None:

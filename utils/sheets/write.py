@@ -1,7 +1,8 @@
-"""Writes the files of a synthetic data set: images, masks, labelme JSON, lists and the page of samples."""
+"""Writes the files of a synthetic data set: images, masks, labelme JSON, boxes, lists and the page of samples."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,16 +17,22 @@ from utils.labels.polygons import Outline, fill_polygon
 from utils.sheets.drawing.draw import Shape
 from utils.utils import IGNORE, NAME_CLASSES, atomic_path, voc_palette, write_bytes
 
+SPECIMENS = "specimens.json"
+Boxes = list[tuple[float, ...]]  # x1, y1, x2, y2 in pixels of each piece of the plants on a sheet
 VALUES: Mapping[str, int] = {**{name: index for index, name in enumerate(NAME_CLASSES)}, "_ignore_": IGNORE}
 
 
 def polygons(shapes: Sequence[Shape], size: tuple[int, int]) -> list[Outline]:
-    """The shapes as they are stored: cut at the edges of the image, rounded to two decimals, without empty ones.
+    """The shapes of the mask as they are stored: cut at the edges of the image, rounded to two decimals.
+
+    Empty ones are left out, and so are plants, which masks do not have.
 
     size: (height, width) of the image.
     """
     found = []
     for shape in shapes:
+        if shape.label not in VALUES:
+            continue
         points = shape.points
         for axis, limit in ((0, size[1]), (1, size[0])):
             points = cut(cut(points, axis, 0.0, 1.0), axis, float(limit), -1.0)
@@ -33,6 +40,20 @@ def polygons(shapes: Sequence[Shape], size: tuple[int, int]) -> list[Outline]:
         if len(points) >= 3 and cv2.contourArea(points.astype(np.float32)) >= 1:
             found.append(Outline(VALUES[shape.label], points, 0))
     return found
+
+
+def plant_boxes(shapes: Sequence[Shape], size: tuple[int, int]) -> Boxes:
+    """The boxes around the pieces of the plants, cut at the edges of the image; what lies outside is left out.
+
+    size: (height, width) of the image.
+    """
+    boxes = []
+    for shape in shapes:
+        if shape.label not in VALUES:
+            low, high = (edge.clip(0, size[::-1]).round(2) for edge in (shape.points.min(0), shape.points.max(0)))
+            if (high - low >= 1).all():
+                boxes.append((*low.tolist(), *high.tolist()))
+    return boxes
 
 
 def cut(points: np.ndarray, axis: int, limit: float, sign: float) -> np.ndarray:
@@ -81,6 +102,12 @@ def write_sheet(root: Path, stem: str, image: np.ndarray, shapes: Sequence[Shape
     names = {value: name for name, value in VALUES.items()}
     write_labelme(root / "labelme" / f"{stem}.json", outlines, names, size, path)
     return mask
+
+
+def write_specimens(path: Path, boxes: Mapping[str, Boxes]) -> None:
+    """Writes the boxes of the plants of all sheets, by the names of the image files, one sheet a line."""
+    lines = [f'{json.dumps(name)}: {{"specimens": {json.dumps(found)}}}' for name, found in boxes.items()]
+    write_bytes(path, [("{\n" + ",\n".join(lines) + "\n}\n").encode()])
 
 
 def write_lists(root: Path, stems: Sequence[str], val_share: float, rng: np.random.Generator) -> None:

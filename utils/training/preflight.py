@@ -67,16 +67,18 @@ def preflight(
     with ThreadPoolExecutor(cpu_count()) as pool:
         results = list(tqdm(pool.map(check, order), "Check", len(files), unit="sheet", disable=not progress))
     results = [result for _, result in sorted(zip(order, results), key=lambda pair: pair[0])]
-    problems = [problem for _, problem in results if problem]
-    if problems:
-        more = f"\n... and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-        raise UserError(
-            f"{len(problems)} of {len(files)} sheets cannot be used:\n" + "\n".join(problems[:SHOWN]) + more
-        )
+    require_usable([problem for _, problem in results if problem], len(files))
     if crowded and progress:
         warn(f"{len(crowded)} of {len(files)} sheets have more than {MOST} objects at the size for training "
              f"({', '.join(sorted(crowded)[:3])}): the smallest are in no instance.")
     return np.stack([pixels for pixels, _ in results])
+
+
+def require_usable(problems: Sequence[str], sheets: int) -> None:
+    """Raises UserError, which lists the first `problems`, each of one of the `sheets`, if there are any."""
+    if problems:
+        more = f"\n... and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        raise UserError(f"{len(problems)} of {sheets} sheets cannot be used:\n" + "\n".join(problems[:SHOWN]) + more)
 
 
 def require_teachable(train: np.ndarray, val: np.ndarray, name_classes: Sequence[str]) -> list[str]:

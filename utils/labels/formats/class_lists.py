@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -42,10 +43,14 @@ def _lists(folder: Path) -> Iterator[tuple[Path, list[str]]]:
             for path in sorted(place.glob(pattern)):
                 if path.is_file() and path.stat().st_size <= MAX_BYTES:
                     with reading_labels(path, "YAML file", "mend it or move it away"):
-                        data = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-                        names = data.get("names") if isinstance(data, dict) else None
-                        if isinstance(names, dict):
-                            names = [names[key] for key in sorted(names, key=int)]
-                        found = [str(name) for name in names] if isinstance(names, list) else []
+                        found = names_in(yaml.safe_load(path.read_text(encoding="utf-8-sig")))
                     if found:
                         yield path, found
+
+
+def names_in(data: Any) -> list[str]:
+    """The names of the classes in the content of a data.yaml, in the order of their indices; [] if it has none."""
+    names = data.get("names") if isinstance(data, dict) else None
+    if isinstance(names, dict):
+        names = [names[key] for key in sorted(names, key=int)]
+    return [str(name) for name in names] if isinstance(names, list) else []
