@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -25,13 +23,14 @@ from utils.digitise.writing.labelme import write_sheet as write_labelme
 from utils.digitise.writing.plant import write_plant
 from utils.digitise.writing.preview import write_preview
 from utils.files.images import read_picture, to_uint8
+from utils.files.jobs import describe_fault
 from utils.files.masks import write_mask
 from utils.files.metadata import Kept
 from utils.files.tables import write_text
 from utils.objects.regions import Region, find_regions
 from utils.predicting.crops import Cut, as_jpeg, cut_out, is_turned, number_objects, write_crops
 from utils.predicting.folder import Segmenter as Model
-from utils.utils import DEBUG, UserError, printable
+from utils.utils import UserError
 
 CROPS, COLLAGES, MASKS, LABELME, PREVIEWS, PLANTS = "crops", "collages", "masks", "labelme", "previews", "plants"
 
@@ -71,10 +70,7 @@ def try_sheet(model: Model, sheet: Sheet, s: Settings, run: str) -> str | None:
     except UserError as error:
         return str(error)
     except Exception as error:
-        if DEBUG in sys.argv:
-            traceback.print_exception(error)
-        what = f"{printable(sheet.source)} could not be digitised ({type(error).__name__}: {printable(error)})"
-        return f"{what}. This is a fault of the program: please report it, with what {DEBUG} prints."
+        return describe_fault(error, sheet.source, "digitised")
     return None
 
 

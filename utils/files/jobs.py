@@ -52,6 +52,20 @@ def warn(message: object) -> None:
         tqdm.write("".join(traceback.format_exception(message)), file=sys.stderr)
 
 
+def describe_fault(error: Exception, source: Path, done: str) -> str:
+    """A sentence about an error that nobody foresaw; with `--debug=true`, its traceback is printed, too.
+
+    Args:
+        error: what was raised.
+        source: the file in work.
+        done: what could not be done with it: "digitised".
+    """
+    if DEBUG in sys.argv:
+        traceback.print_exception(error)
+    return (f"{printable(source)} could not be {done} ({type(error).__name__}: {printable(error)}). This is a fault of "
+            f"the program: please report it, with what {DEBUG} prints.")
+
+
 @lru_cache(1000)  # not all: a server reads files for months
 def warn_once(message: str) -> None:
     """As `warn`, but not again for what is read again and again."""
