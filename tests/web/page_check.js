@@ -33,6 +33,8 @@ const polygons = () => all("#outlines polygon");
 const polygon = (name) => polygons().find((item) => item.dataset.class === name);
 const fire = (target, Kind, type, values) => target.dispatchEvent(
   new Kind(type, {bubbles: true, cancelable: true, composed: true, ...values}));
+// The page has been laid out and drawn: observers of sizes have been told before.
+const drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
 const zoom = () => Number.parseInt(byId("zoom").textContent, 10);
 const corner = () => {
   const {left, top} = byId("picture").getBoundingClientRect();
@@ -112,6 +114,7 @@ async function check() {
   result.status = byId("status").textContent;
   result["shown first"] = byId("name").textContent;
   await until("the picture", () => byId("picture").width > 1);
+  await drawn();
   result.outlines = polygons().map((item) => {
     const points = item.getAttribute("points").split(" ").map((point) => point.split(",").map(Number));
     const [x, y] = [0, 1].map((axis) => points.map((point) => point[axis]));

@@ -13,6 +13,7 @@ from PIL import Image
 from digitised import BOXES, HEIGHT, PX_PER_CM, WIDTH, LayoutModel, digitised, save, sheet, working_folder
 from served import ABOUT, encoded, form, served
 from utils.digitise.record import from_json
+from utils.digitise.report.look import SHARED_CSS
 from utils.labels.formats.labelme import read_labelme
 from utils.web.answers import sheet_json
 
@@ -167,6 +168,8 @@ def test_pages_need_nothing_from_elsewhere(server):
         assert not re.search(r"<style|<script(?![^>]*src=)|\sstyle=|\son\w+=", text)  # the policy forbids them
         for local in re.findall(r'(?:src|href)="(static/[^"]+)"', text):
             assert server.ask("GET", f"/{local}").status == 200, local
+        assert 'href="static/shared.css"' in text
+    assert server.ask("GET", "/static/shared.css").body == SHARED_CSS.read_bytes()  # the report's look
     assert "POST /api/v1/sheets" in text
 
 

@@ -55,7 +55,7 @@ def test_schemas_refuse_what_is_not_in_them(server, document, photograph):
 
 
 def test_all_routes_are_in_it(server, document):
-    pages = {"/", "/docs", "/static/<path:filename>"}
+    pages = {"/", "/docs", "/static/<path:filename>", "/static/shared.css"}
     routes = {rule.rule for rule in server.server.app.url_map.iter_rules()} - pages
     assert routes == set(document["paths"])
     assert set(document["paths"]["/api/v1/sheets"]["post"]["responses"]) == {"200", *ERRORS} - {"401"}

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import queue
-import re
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from PIL import Image
 import served
 from browser import browsing, needs_browser
 from digitised import BOXES, HEIGHT, WIDTH, sheet
-from helpers import ROOT
 from utils.web.app import make_app
 from utils.web.problems import MEDIA_TYPE
 
@@ -181,14 +179,3 @@ def test_lines_can_be_removed_and_nothing_is_wider_than_the_page(seen):
     assert result["cleared"] == [0, True, ""]
     assert result["overflow"] == 0
     assert result["unlabelled"] == []
-
-
-def test_the_look_is_that_of_the_report():
-    """The colours are stated in two files, as the report is one file without links; they have to stay alike."""
-    styles = [(ROOT / "utils" / path).read_text(encoding="utf-8")
-              for path in ("digitise/report/page.css", "web/static/page.css")]
-    report, page = ([dict(re.findall(r"(--[a-z]+): ([^;]+);", block)) for block in re.findall(
-        r":root {(.*?)}", style, re.DOTALL)] for style in styles)
-    assert len(report) == len(page) == 3  # light, dark, print
-    for colours, ours in zip(report, page):
-        assert colours == {name: ours.get(name) for name in colours}

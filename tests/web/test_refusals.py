@@ -153,7 +153,7 @@ def test_a_token(monkeypatch, photograph):
                 assert answer.headers["WWW-Authenticate"].lower().startswith("bearer")
         assert one.post(photograph, Authorization="Bearer a secret").status == 200
         assert one.ask("GET", "/metrics", Authorization="bearer a secret").status == 200
-        for path in ("/", "/docs", "/openapi.json", "/health", "/static/page.css"):
+        for path in ("/", "/docs", "/openapi.json", "/health", "/static/page.css", "/static/shared.css"):
             assert one.ask("GET", path).status == 200
         document = one.ask("GET", "/openapi.json").json()
         assert document["paths"]["/api/v1/sheets"]["post"]["security"] == [{"token": []}]

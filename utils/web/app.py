@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import Any
 
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, jsonify, render_template, request, send_file
 from werkzeug.exceptions import BadRequest, GatewayTimeout, NotAcceptable, ServiceUnavailable
 
 from utils.config import Settings
+from utils.digitise.report.look import SHARED_CSS
 from utils.digitise.sheet import Model
 from utils.web.answers import ANSWERS, ZIP, Work
 from utils.web.guard import add_guards, token_of
@@ -94,6 +95,10 @@ def make_app(
     @app.get("/metrics")
     def count() -> Response:
         return Response(metrics.text(pool), content_type=MEDIA_TYPE)
+
+    @app.get("/static/shared.css")
+    def style() -> Response:
+        return send_file(SHARED_CSS)
 
     @app.get("/openapi.json")
     def openapi() -> Response:

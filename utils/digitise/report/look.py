@@ -19,6 +19,7 @@ from markupsafe import Markup
 from utils.utils import UserError, printable, write_bytes
 
 HERE = Path(__file__).parent
+SHARED_CSS = HERE / "shared.css"  # the pages of serve.py have it, too
 
 
 def write_page(path: Path, template: Path, colors: Sequence[Sequence[int]], **values: Any) -> None:
@@ -39,7 +40,7 @@ def write_page(path: Path, template: Path, colors: Sequence[Sequence[int]], **va
         trim_blocks=True, lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "percent": percent, "words": words, "shown": printable, "link": link}
-    css = (HERE / "page.css").read_text(encoding="utf-8") + _class_colours(colors)
+    css = "".join(path.read_text(encoding="utf-8") for path in (SHARED_CSS, HERE / "page.css")) + _class_colours(colors)
     script = (HERE / "page.js").read_text(encoding="utf-8")
     policy = (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
