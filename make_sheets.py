@@ -39,6 +39,7 @@ seed: int = 0                           # the same seed gives the same bytes on 
 fonts: Literal["bundled", "system"] = "bundled"   # "system": also this machine's; sheets then differ between machines
 jpeg_quality: tuple[int, int] = (40, 98)          # lowest, highest; 1 to 100
 often: dict[str, float] = {}            # {"tag": 4.0} makes tags 4 times as frequent; an unknown name prints the names
+turned: float | tuple[float, float] | None = None  # degrees counter-clockwise, or (lowest, highest); None: mostly 0
 
 # Where to
 output_dir: str = "herbarium_sheets"    # folder that holds the data sets
@@ -88,7 +89,8 @@ def make_sheet(settings: config.Settings, index: int) -> Drawn:
     start = time.process_time()
     rng = np.random.default_rng(np.random.SeedSequence((settings.seed, index)))
     low, high = settings.height if isinstance(settings.height, tuple) else (settings.height, settings.height)
-    image, shapes = compose(rng, find_fonts(settings.fonts), int(rng.integers(low, high + 1)), settings.often)
+    image, shapes = compose(rng, find_fonts(settings.fonts), int(rng.integers(low, high + 1)), settings.often,
+                            settings.turned)
     root = Path(settings.output_dir) / settings.dataset
     quality = int(rng.integers(settings.jpeg_quality[0], settings.jpeg_quality[1] + 1))
     mask = write_sheet(root, STEM.format(index), image, shapes, quality)
@@ -120,6 +122,7 @@ def end_with_parent() -> None:
 def check(settings: config.Settings) -> None:
     """Raises UserError when a constant is out of range."""
     heights = settings.height if isinstance(settings.height, tuple) else (settings.height,) * 2
+    turns = settings.turned if isinstance(settings.turned, tuple) else (settings.turned or 0,) * 2
     rules = (
         ("count", settings.count, settings.count >= 1, "1 or more"),
         ("seed", settings.seed, settings.seed >= 0, "0 or more"),
@@ -127,6 +130,7 @@ def check(settings: config.Settings) -> None:
         ("jpeg_quality", settings.jpeg_quality, 1 <= settings.jpeg_quality[0] <= settings.jpeg_quality[1] <= 100,
          "two numbers from 1 to 100, the lowest first"),
         ("often", settings.often, all(times > 0 for times in settings.often.values()), "numbers above 0"),
+        ("turned", settings.turned, -360 <= turns[0] <= turns[1] <= 360, "degrees from -360 to 360, the lowest first"),
         ("val_share", settings.val_share, 0 <= settings.val_share < 1, "0 or more and less than 1"),
         ("num_workers", settings.num_workers, settings.num_workers >= 0, "0 or more"),
         ("num_samples", settings.num_samples, settings.num_samples >= 0, "0 or more"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from helpers import ROOT, group_exists, wait_for
 from utils import config
 from utils.labels import shapes
 from utils.labels.formats import labelme
+from utils.sheets.compose import NAMES
 from utils.sheets.write import write_lists
 from utils.utils import IGNORE, NAME_CLASSES, UserError, find_images
 
@@ -43,6 +45,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("drawn")
     assert make_sheets.main(settings(folder)) == 0
     yield folder / "sheets"
+
+
+@pytest.fixture(scope="module")
+def askew(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of six turned sheets with things that are rare elsewhere."""
+    folder = tmp_path_factory.mktemp("askew")
+    rare = ("rulers_in_line", "logo_ruler", "cut_ruler", "slip_on_label", "clear_tape", "small_slip", "letterhead")
+    assert make_sheets.main(settings(folder, count=6, turned=(-180, 180), often={name: 50.0 for name in rare})) == 0
+    return folder / "sheets"
 
 
 def masks(root: Path) -> list[np.ndarray]:
@@ -85,7 +96,9 @@ def test_every_class_is_there(root: Path) -> None:
     assert pixels[0] > pixels.sum() / 2
 
 
-def test_the_converter_gives_the_same_masks(root: Path) -> None:
+@pytest.mark.parametrize("drawn", ["root", "askew"])
+def test_the_converter_gives_the_same_masks(request: pytest.FixtureRequest, drawn: str) -> None:
+    root = request.getfixturevalue(drawn)
     for path, mask in zip(sorted((root / "labelme").iterdir()), masks(root), strict=True):
         annotation = labelme.read_labelme(path)
         assert annotation.size == mask.shape
@@ -93,7 +106,9 @@ def test_the_converter_gives_the_same_masks(root: Path) -> None:
         np.testing.assert_array_equal(shapes.paint(annotation.shapes, mask.shape, VALUES, 10, 5)[0], mask)
 
 
-def test_matplotlib_fills_the_polygons_alike(root: Path) -> None:
+@pytest.mark.parametrize("drawn", ["root", "askew"])
+def test_matplotlib_fills_the_polygons_alike(request: pytest.FixtureRequest, drawn: str) -> None:
+    root = request.getfixturevalue(drawn)
     for path, mask in zip(sorted((root / "labelme").iterdir()), masks(root), strict=True):
         rows, columns = np.indices(mask.shape)
         centres = np.stack([columns.ravel() + 0.5, rows.ravel() + 0.5], 1)
@@ -127,7 +142,7 @@ def test_heights_and_system_fonts(tmp_path: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(("name", "value"), [
     ("count", 0), ("seed", -1), ("height", 255), ("height", (600, 500)), ("jpeg_quality", (0, 90)),
     ("jpeg_quality", (90, 40)), ("val_share", 1.0), ("num_workers", -1), ("num_samples", -1),
-    ("often", {"tag": 0.0}),
+    ("often", {"tag": 0.0}), ("turned", 361.0), ("turned", (20.0, 10.0)),
 ])
 def test_constants_out_of_range(tmp_path: Path, name: str, value: object) -> None:
     with pytest.raises(UserError, match=f"^{name} is ") as caught:
@@ -148,6 +163,13 @@ def test_an_unknown_name_lists_the_names(tmp_path: Path) -> None:
     with pytest.raises(UserError, match='often has "tags": the names are .*pair, .*tag, ') as caught:
         make_sheets.main(settings(tmp_path, often={"tags": 2.0}))
     assert caught.value.exit_status == 2
+
+
+def test_every_name_is_documented() -> None:
+    text = (ROOT / "docs/synthetic.md").read_text(encoding="utf-8")
+    assert not [name for name in NAMES if f"`{name}`" not in text]
+    named = {name for line in text.splitlines() if "1e9" in line for name in re.findall(r"'(\w+)': 1e9", line)}
+    assert len(named) > 15 and named <= set(NAMES)
 
 
 def test_replaces_its_own_sheets_only_when_told(tmp_path: Path) -> None:
@@ -188,7 +210,9 @@ def test_workers_end_with_their_parent(tmp_path: Path) -> None:
     assert wait_for(lambda: not group_exists(process.pid), 60)
 
 
-def test_boxes_of_plants_lie_on_the_sheets(root: Path) -> None:
+@pytest.mark.parametrize("drawn", ["root", "askew"])
+def test_boxes_of_plants_lie_on_the_sheets(request: pytest.FixtureRequest, drawn: str) -> None:
+    root = request.getfixturevalue(drawn)
     plants = json.loads((root / "specimens.json").read_text())
     assert list(plants) == sorted(path.name for path in (root / "JPEGImages").iterdir())
     for name, sheet in plants.items():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import zxingcpp
 
-from kits import filled, make_kit
+from kits import filled, make_kit, overlap
 from utils.sheets import camera
 from utils.sheets.drawing.draw import Canvas, Card
 from utils.sheets.things import barcodes
@@ -54,7 +54,7 @@ def test_barcode_in_a_label_is_marked_tightly() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_barcode_printed_on_the_sheet_is_its_bars_alone(seed: int) -> None:
-    card = barcodes.on_sheet(make_kit(seed, 150.0))
+    card = barcodes.on_sheet(make_kit(seed, 150.0), (255, 255, 255))
     (shape,) = card.shapes
     inside = filled(shape, card.alpha.shape)
     rows, columns = np.nonzero(inside)
@@ -81,3 +81,14 @@ def test_barcodes_are_read_from_a_photograph() -> None:
         texts = [code.text for code in zxingcpp.read_barcodes(np.ascontiguousarray(image[y0:y1, x0:x1]))]
         read.append(shape.note.split(" ", 1)[1] in texts)
     assert len(read) == 12 and np.mean(read) >= 0.75  # the finest bars are about a pixel wide
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_small_slip_is_one_barcode_with_its_text(seed: int) -> None:
+    card = barcodes.small_slip(make_kit(seed, 300.0), (236, 226, 200))
+    (shape,) = card.shapes
+    assert shape.label == "Barcode" and 2 < card.width < 4.1 and card.height < 2.2
+    assert overlap(filled(shape, card.alpha.shape), card.alpha > 127) > 0.9
+    quiet = cv2.copyMakeBorder(np.where(card.alpha[..., None] > 127, card.image, 240).astype(np.uint8), 60, 60, 60, 60,
+                               cv2.BORDER_REPLICATE)
+    assert shape.note in [f"{code.format.name} {code.text}" for code in zxingcpp.read_barcodes(quiet)]

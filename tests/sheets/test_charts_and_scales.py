@@ -9,7 +9,7 @@ import pytest
 
 from kits import filled, make_kit, overlap
 from utils.sheets.drawing.draw import Canvas
-from utils.sheets.things import charts, rulers, scales, strips
+from utils.sheets.measures import charts, rulers, scales, strips
 
 
 def test_scale_on_the_border_is_tight_in_a_ring_of_ignore() -> None:

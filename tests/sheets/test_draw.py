@@ -24,6 +24,14 @@ def test_often_multiplies_the_weights_of_a_table() -> None:
     assert abs(np.mean([kit.one_of(((ruler, 2), (tag, 1))) is tag for _ in range(4000)]) - 1 / 3) < 0.03
 
 
+def test_often_multiplies_the_odds_of_what_is_drawn_now_and_then() -> None:
+    def tape() -> None: ...
+
+    for times, expected in ((1.0, 0.2), (4.0, 0.5), (1e9, 1.0)):  # odds of 1 to 4, 4 to 4, and always
+        kit = Kit(np.random.default_rng(0), FONTS, 60.0, {"tape": times})
+        assert abs(np.mean([kit.happens(tape, 0.2) for _ in range(4000)]) - expected) < 0.03
+
+
 @pytest.mark.parametrize("angle", [0.0, 7.0, -90.0])
 @pytest.mark.parametrize("ratio", [0.25, 1.0])
 def test_pasted_card_covers_its_polygon(angle: float, ratio: float) -> None:

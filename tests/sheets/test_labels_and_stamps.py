@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+from fontTools.ttLib import TTFont
 
 from kits import filled, make_kit, overlap
+from utils.sheets.drawing import eastern, fonts
 from utils.sheets.drawing.draw import Card
-from utils.sheets.things import distractors, emblems, labels, stationery
+from utils.sheets.things import distractors, emblems, inked, labels, stationery
 
 
 def test_torn_label_keeps_its_polygon() -> None:
@@ -61,8 +64,7 @@ def test_labels_are_marked_whole_unless_torn() -> None:
         assert overlap(filled(card.shapes[0], card.alpha.shape), card.alpha > 127) > 0.9
 
 
-@pytest.mark.parametrize("kind", [distractors.stamp, distractors.note, distractors.nameplate,
-                                  distractors.sheet_heading,
+@pytest.mark.parametrize("kind", [inked.stamp, inked.note, distractors.nameplate, inked.sheet_heading,
                                   lambda kit: distractors.packet(kit, (240, 235, 220))])
 def test_what_can_be_argued_about_is_ignored(kind: Callable) -> None:
     for seed in range(4):
@@ -73,8 +75,32 @@ def test_what_can_be_argued_about_is_ignored(kind: Callable) -> None:
 
 
 @pytest.mark.parametrize("kind", [distractors.photograph, distractors.plain_strip, distractors.mounting_tape,
-                                  distractors.clip])
+                                  distractors.clip, inked.boxed_stamp, inked.round_stamp, inked.letterhead, inked.seal])
 def test_hard_negatives_have_no_class(kind: Callable) -> None:
     for seed in range(4):
         card = kind(make_kit(seed))
         assert not card.shapes and (card.alpha > 50).any()
+
+
+def test_clear_tape_is_not_opaque() -> None:
+    for seed in range(6):
+        card = distractors.clear_tape(make_kit(seed))
+        assert not card.shapes and 0 < card.alpha.max() <= 200 and np.median(card.alpha) < 140
+
+
+def test_the_bundled_fonts_have_every_sign_and_a_licence() -> None:
+    files = [Path(path) for path in fonts.find_fonts("bundled").files["eastern"]]
+    assert len(files) == 2 and sum(path.stat().st_size for path in files) < 300_000
+    for path in files:
+        assert set(map(ord, eastern.SIGNS)) <= set(TTFont(path).getBestCmap())
+        assert "SIL OPEN FONT LICENSE" in (path.parent / "OFL.txt").read_text(encoding="utf-8")
+
+
+def test_words_of_each_language_are_printed_with_a_font_that_has_them() -> None:
+    kit, known = make_kit(), {}
+    for script in eastern.SCRIPTS:
+        for words in (*(word for part in script[:5] for word in part), eastern.date(kit, script)):
+            for path in (kit.fonts.beyond_ascii(words, kind) for kind in ("serif", "sans")):
+                if path not in known:
+                    known[path] = set(TTFont(path).getBestCmap())
+                assert set(map(ord, words)) <= known[path], words

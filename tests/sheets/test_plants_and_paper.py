@@ -1,4 +1,4 @@
-"""Plants, tables and old paper."""
+"""Plants, tables, mats and old paper."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from kits import make_kit
-from utils.sheets import paper, plants, species
+from utils.sheets import grounds, paper
 from utils.sheets.drawing.draw import Canvas
 from utils.sheets.drawing.strokes import Drawing
+from utils.sheets.growth import plants, thalli
 
 
-@pytest.mark.parametrize("kind", species.GROWTH)
+@pytest.mark.parametrize("kind", [kind for kind, _ in thalli.PLANTS])
 def test_each_growth_form_draws_a_plant(kind: Callable) -> None:
     for seed in range(3):
         drawing = Drawing(20.0)
@@ -69,3 +70,27 @@ def test_age_darkens_paper_a_little(part: Callable) -> None:
         image = np.full((200, 150, 3), 220, np.uint8)
         part(make_kit(seed), image, 10.0)
         assert 150 < image.mean() < 235 and image.std() > 0.1
+
+
+def test_the_grid_of_a_cutting_mat_and_its_numbers_are_no_objects() -> None:
+    for seed in range(4):
+        canvas = Canvas(np.empty((600, 440, 3), np.uint8), 20.0)
+        grounds.cutting_mat(make_kit(seed), canvas, False)
+        assert canvas.shapes == []
+        lines = np.abs(np.diff(canvas.image[200:400, 100:340].astype(int).mean((0, 2)))) > 6
+        at = np.flatnonzero(lines)  # each line has two sides
+        assert len(at) > 6
+        gaps = np.diff(at)[np.diff(at) > 4] / 20
+        unit = min((1.0, 2.54), key=lambda length: abs(np.median(gaps) - length))
+        assert np.abs(gaps / unit - np.round(gaps / unit)).max() < 0.2  # sides, and rounding to pixels
+
+
+def test_a_board_has_scales_along_its_edges_that_are_no_objects() -> None:
+    marked = 0
+    for seed in range(6):
+        canvas = Canvas(np.empty((600, 440, 3), np.uint8), 20.0)
+        grounds.board(make_kit(seed), canvas, False)
+        assert canvas.shapes == []
+        middle, edges = canvas.image[120:-120, 120:-120].mean(2), canvas.image.mean(2)
+        marked += (edges < np.median(middle) - 60).sum() > 100 and (middle < np.median(middle) - 60).sum() == 0
+    assert marked >= 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -52,6 +53,55 @@ class Lens:
         return bent * self.reach + self.middle
 
 
+@dataclass(frozen=True)
+class Askew:
+    """Where an upright picture lies on a larger table.
+
+    Attributes:
+        inner: (height, width) of the upright picture in pixels.
+        outer: (height, width) of the photograph in pixels.
+        degrees: by which the picture is turned counter-clockwise.
+    """
+
+    inner: tuple[int, int]
+    outer: tuple[int, int]
+    degrees: float
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """The (2, 3) matrix from continuous pixel coordinates of the picture to those of the photograph."""
+        turn = rotation(self.degrees)
+        middle = np.array(self.outer[::-1]) / 2 - turn @ (np.array(self.inner[::-1]) / 2)
+        return np.column_stack([turn, middle])
+
+    @property
+    def centres(self) -> np.ndarray:
+        """The same matrix for OpenCV, in whose coordinates pixel centres are whole numbers."""
+        matrix = self.matrix
+        matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
+        return matrix
+
+    def below(self, table: np.ndarray) -> np.ndarray:
+        """The table as it would look under the upright picture, uint8 (h, w, 3) of size `inner`."""
+        return cv2.warpAffine(table, self.centres, self.inner[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                              borderMode=cv2.BORDER_REFLECT)
+
+    def lay(self, picture: np.ndarray, table: np.ndarray, shapes: Sequence[Shape]) -> list[Shape]:
+        """The shapes in the photograph, after laying the picture on the table.
+
+        Args:
+            picture: uint8 (h, w, 3) of size `inner`.
+            table: uint8 (H, W, 3) of size `outer`, changed in place.
+            shapes: in pixels of the picture. What lies outside the picture is cut off.
+        """
+        cv2.warpAffine(picture, self.centres, self.outer[::-1], dst=table, flags=cv2.INTER_LINEAR,
+                       borderMode=cv2.BORDER_TRANSPARENT)
+        turn = self.matrix
+        cropped = [(shape, crop(shape.points, self.inner)) for shape in shapes]
+        return [Shape(shape.label, points @ turn[:, :2].T + turn[:, 2], shape.note)
+                for shape, points in cropped if len(points) >= 3]
+
+
 def random_lens(kit: Kit, size: tuple[int, int]) -> Lens:
     """A lens for a copy stand: turned and bent very little."""
     angle = float(kit.rng.normal(0, 0.5)) if kit.chance(0.6) else 0.0
@@ -92,6 +142,32 @@ def turn(image: np.ndarray, shapes: list[Shape], quarters: int) -> tuple[np.ndar
         shapes = [Shape(shape.label, np.stack([shape.points[:, 1], width - shape.points[:, 0]], 1), shape.note)
                   for shape in shapes]
     return np.ascontiguousarray(image), shapes
+
+
+def crop(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The part of a polygon, (n, 2), inside a picture of `size` (height, width); it may have no points."""
+    for axis, limit in ((0, size[1]), (1, size[0])):
+        points = cut(cut(points, axis, 0.0, 1.0), axis, float(limit), -1.0)
+    return points
+
+
+def cut(points: np.ndarray, axis: int, limit: float, sign: float) -> np.ndarray:
+    """The part of a polygon on one side of a line (Sutherland and Hodgman 1974).
+
+    Args:
+        points: the polygon, (n, 2).
+        axis: 0: the line is vertical; 1: it is horizontal.
+        limit: coordinate of the line.
+        sign: 1.0 keeps larger coordinates, -1.0 smaller ones.
+    """
+    kept: list[np.ndarray] = []
+    for start, end in zip(points, np.roll(points, -1, 0)):
+        first, last = sign * (start[axis] - limit), sign * (end[axis] - limit)
+        if first >= 0:
+            kept.append(start)
+        if (first >= 0) != (last >= 0):
+            kept.append(start + (end - start) * (first / (first - last)))
+    return np.array(kept).reshape(-1, 2)
 
 
 def expose(kit: Kit, image: np.ndarray) -> None:

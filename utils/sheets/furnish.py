@@ -6,16 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from utils.sheets import paper, plants
+from utils.sheets import paper
 from utils.sheets.drawing.draw import Canvas, Card, Kit, Table
 from utils.sheets.drawing.pixels import Color
+from utils.sheets.growth import plants
 from utils.sheets.layout import Box, Layout
-from utils.sheets.things import barcodes, charts, distractors, labels, scales
+from utils.sheets.measures import charts, joined
+from utils.sheets.things import barcodes, distractors, inked, labels
 
-MARKS: Table = ((distractors.stamp, 5), (distractors.note, 4), (distractors.sheet_heading, 2))
-GLUED_ON: Table = ((distractors.photograph, 1), (distractors.plain_strip, 2))
+GLUED_ON = ((distractors.photograph, 0.08), (distractors.plain_strip, 0.12))  # each on that share of the sheets
+ON_LABELS: Table = ((labels.slip, 4), (labels.number_tag, 4), (labels.tag, 2), (labels.typed_strip, 3),
+                    (labels.type_label, 1.5))
 CORNERS = ((1.0, 1.0), (0.0, 1.0), (1.0, 0.0), (0.0, 0.0))
 LOW = ((1.0, 1.0), (1.0, 1.0), (0.98, 0.99), (0.0, 1.0), (0.5, 1.0))
+HEAD = ((0.5, 0.0), (0.5, 0.01), (0.0, 0.0), (1.0, 0.0), (0.5, 0.02), (0.5, 1.0))
 ANYWHERE = ((0.5, 0.5), (0.1, 0.3), (0.9, 0.3), (0.1, 0.7), (0.9, 0.7), (0.5, 0.05), (0.5, 0.95))
 
 
@@ -43,7 +47,7 @@ def lay(kit: Kit, canvas: Canvas, layout: Layout, card: Card, spots: Sequence[tu
 
 
 def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool) -> None:
-    """Lays marks, packets, labels, the plants, barcodes, colour chart and scale on the sheet.
+    """Lays letterhead, marks, packets, labels, the plants, barcodes, colour chart, scale and tape on the sheet.
 
     Args:
         kit: random generator and fonts.
@@ -57,6 +61,9 @@ def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool
     wanted = [labels.label(kit, color, index == 0) for index in range(count)]
     above: list[tuple[Card, Box, float]] = []
     placed: list[Box] = []
+    if kit.happens(inked.letterhead, 0.12):
+        letterhead = inked.letterhead(kit, layout.area[2])
+        lay(kit, canvas, layout, letterhead, HEAD, tilt=0.2, weight=0.5, shadow=0.0)
     for index, card in enumerate(wanted):
         if kit.chance(0.05):
             card = card.turned(kit.pick((1, 3)))
@@ -75,7 +82,7 @@ def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool
         else:
             above.append((card, box, tilt))
     for _ in range(int(kit.pick(range(6), (2, 4, 4, 3, 2, 1)))):
-        mark = kit.one_of(MARKS)(kit)
+        mark = kit.one_of(inked.KINDS)(kit)
         lay(kit, canvas, layout, mark, CORNERS + ANYWHERE, weight=0.4, tilt=3, shadow=0.0)
     if kit.chance(0.4):
         lay(kit, canvas, layout, distractors.packet(kit, color), CORNERS + ANYWHERE, 0.05)
@@ -93,14 +100,17 @@ def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool
         paper.threads(kit, canvas, layout.area)
     for card, box, tilt in above:
         canvas.paste(card, box[0] + box[2] / 2, box[1] + box[3] / 2, tilt, rng.uniform(0, 0.4))
-    if kit.chance(0.18):
-        lay(kit, canvas, layout, kit.one_of(GLUED_ON)(kit), ANYWHERE)
+    for _ in range(int(rng.integers(1, 4)) if kit.happens(slip_on_label, 0.12) else 0):
+        slip_on_label(kit, canvas, placed, color)
+    for maker, share in GLUED_ON:
+        if kit.happens(maker, share):
+            lay(kit, canvas, layout, maker(kit), ANYWHERE)
     if kit.chance(0.04):
         lay(kit, canvas, layout, distractors.clip(kit), CORNERS, 0.6)
     if wanted and kit.chance(0.12):
         stamp_over(kit, canvas, layout)
     for _ in range(int(kit.pick((0, 1, 2, 3), (1.6, 12, 1.1, 0.4)))):
-        card = barcodes.sticker(kit, color)
+        card = barcodes.barcode(kit, color)
         card = card.turned(kit.pick((1, 3))) if kit.chance(0.06) else card
         large = [box for box in placed if box[2] > card.width + 0.5 and box[3] > card.height + 0.5]
         if large and kit.chance(0.12):
@@ -110,6 +120,8 @@ def furnish(kit: Kit, canvas: Canvas, layout: Layout, color: Color, strips: bool
             lay(kit, canvas, layout, card, spots, 0.03)
     if measured and not early:
         measure(kit, canvas, layout)
+    for _ in range(int(rng.integers(1, 7)) if kit.happens(distractors.clear_tape, 0.1) else 0):
+        stick_down(kit, canvas, layout, placed)
 
 
 def stick_on(kit: Kit, canvas: Canvas, box: Box, card: Card) -> None:
@@ -125,9 +137,47 @@ def stick_on(kit: Kit, canvas: Canvas, box: Box, card: Card) -> None:
     canvas.paste(card, box[0] + x, box[1] + y, kit.rng.normal(0, 1.5), kit.rng.uniform(0, 0.3))
 
 
+def slip_on_label(kit: Kit, canvas: Canvas, labelled: Sequence[Box], color: Color) -> None:
+    """Sticks a slip or tag on one of the labels, or half on it, if one of five is small enough. It is a Label too.
+
+    Args:
+        kit: random generator and fonts.
+        canvas: the slip is pasted on it.
+        labelled: x, y, width and height of each label in cm.
+        color: of the sheet's paper.
+    """
+    for _ in range(5 if labelled else 0):
+        box, card = kit.pick(labelled), labels.finished(kit, kit.one_of(ON_LABELS), color)
+        if card.width < 0.85 * box[2] and card.height < 0.6 * box[3]:
+            half = np.array([card.width, card.height]) / 2 * kit.pick((1.0, 0.6))  # 0.6: it may reach over the edge
+            x, y = kit.rng.uniform(half, np.array(box[2:]) - half)
+            canvas.paste(card, box[0] + x, box[1] + y, kit.rng.normal(0, 2), kit.rng.uniform(0.05, 0.4))
+            return
+
+
+def stick_down(kit: Kit, canvas: Canvas, layout: Layout, labelled: Sequence[Box]) -> None:
+    """Sticks clear tape over the plants, over the edge of a label, or anywhere on the sheet.
+
+    Args:
+        kit: random generator.
+        canvas: the tape is pasted on it.
+        layout: the visible part of the sheet.
+        labelled: x, y, width and height of each label in cm.
+    """
+    rng, at = kit.rng, layout.on_plant() if kit.chance(0.5) else None
+    angle = rng.uniform(-90, 90)
+    if at is None and labelled and kit.chance(0.6):
+        x, y, width, height = kit.pick(labelled)
+        at = (x + width * kit.pick((0.0, 0.5, 1.0)), y + height * kit.pick((0.0, 1.0)))
+        angle = kit.pick((0, 45, -45, 90)) + rng.normal(0, 6)
+    elif at is None:
+        at = np.array(layout.area[:2]) + rng.uniform(0.05, 0.95, 2) * layout.area[2:]
+    canvas.paste(distractors.clear_tape(kit), *at, angle, rng.uniform(0, 0.1))
+
+
 def measure(kit: Kit, canvas: Canvas, layout: Layout) -> None:
     """Lays a colour chart, a scale, both or neither on the sheet."""
-    for maker, share in ((charts.chart, 0.74), (scales.scale, 0.74), (charts.chart, 0.05), (scales.scale, 0.05)):
+    for maker, share in ((charts.chart, 0.74), (joined.scale, 0.74), (charts.chart, 0.05), (joined.scale, 0.05)):
         if kit.chance(share):
             card = maker(kit)
             card = card.turned(kit.pick((1, 3, 2))) if kit.chance(0.6) else card
@@ -138,7 +188,7 @@ def stamp_over(kit: Kit, canvas: Canvas, layout: Layout) -> None:
     """Puts a stamp partly on a label. In the mask, the label lies on top of the stamp's IGNORE."""
     box = kit.pick(layout.taken)[0]
     known = len(canvas.shapes)
-    canvas.paste(distractors.stamp(kit), box[0] + kit.rng.uniform(0, 1) * box[2], box[1], kit.rng.normal(0, 8), 0.0)
+    canvas.paste(inked.stamp(kit), box[0] + kit.rng.uniform(0, 1) * box[2], box[1], kit.rng.normal(0, 8), 0.0)
     canvas.shapes[:] = canvas.shapes[known:] + canvas.shapes[:known]
 
 
@@ -168,3 +218,7 @@ def tie(kit: Kit, canvas: Canvas, layout: Layout, color: Color) -> np.ndarray | 
                 canvas.paste(card, *at, kit.rng.uniform(-80, 80), kit.rng.uniform(0, 0.3))
                 return at
     return None
+
+
+# What is drawn on some sheets, beyond what is in tables.
+EXTRAS = (inked.letterhead, slip_on_label, distractors.clear_tape, *(maker for maker, _ in GLUED_ON))

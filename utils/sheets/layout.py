@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from utils.sheets.drawing.draw import Kit
-from utils.sheets.plants import Specimen
+from utils.sheets.growth.plants import Specimen
 
 Box = tuple[float, float, float, float]  # x, y, width, height in cm
 

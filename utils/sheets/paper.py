@@ -136,6 +136,33 @@ def edges(kit: Kit, paper: np.ndarray, box: Sequence[float], s: float) -> None:
     shade(paper, *(1 - far * part for part in (0.5, 0.75, 1.0)))
 
 
+def flaps(kit: Kit, canvas: Canvas, box: Sequence[float], color: Color) -> None:
+    """Folds the paper of a packet: the sides, the foot and sometimes a flap at the top.
+
+    Args:
+        kit: random generator.
+        canvas: changed in place.
+        box: x, y, width and height of the packet in cm.
+        color: of the paper.
+    """
+    rng, s = kit.rng, canvas.scale
+    x, y, width, height = box[0] + 0.15, box[1] + 0.15, box[2] - 0.3, box[3] - 0.3  # the corners are not exact
+    left, right, foot, head = rng.uniform(0.01, 0.16, 4) * (width, width, height, height)
+    lines = [((x + left, y), (x + left, y + height)), ((x + width - right, y), (x + width - right, y + height)),
+             ((x, y + height - foot), (x + width, y + height - foot))]
+    if kit.chance(0.5):
+        lines.append(((x, y + head), (x + width, y + head)))
+    if kit.chance(0.3):  # pointed, as of an envelope
+        middle = (x + width * rng.uniform(0.4, 0.6), y + height * rng.uniform(0.25, 0.5))
+        lines += [((x, y), middle), ((x + width, y), middle)]
+    wide, depth = max(1, round(s * rng.uniform(0.015, 0.05))), rng.uniform(0.72, 0.93)
+    for start, end in lines:
+        for shift, share in ((wide / s, 1.03), (0.0, depth)):
+            tone = tuple(int(min(channel * share, 255)) for channel in color)
+            ends = [tuple(round((value + shift) * s * 16) for value in point) for point in (start, end)]
+            cv2.line(canvas.image, *ends, tone, wide, cv2.LINE_AA, 4)
+
+
 def threads(kit: Kit, canvas: Canvas, box: Sequence[float]) -> None:
     """Draws a few stitches and loose threads in `box` (x, y, width and height in cm)."""
     rng, s = kit.rng, canvas.scale

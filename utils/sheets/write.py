@@ -14,6 +14,7 @@ from utils.files.encode import encode_pillow
 from utils.files.masks import write_mask
 from utils.labels.formats.labelme import write_labelme
 from utils.labels.polygons import Outline, fill_polygon
+from utils.sheets.camera import crop
 from utils.sheets.drawing.draw import Shape
 from utils.utils import IGNORE, NAME_CLASSES, atomic_path, voc_palette, write_bytes
 
@@ -33,10 +34,7 @@ def polygons(shapes: Sequence[Shape], size: tuple[int, int]) -> list[Outline]:
     for shape in shapes:
         if shape.label not in VALUES:
             continue
-        points = shape.points
-        for axis, limit in ((0, size[1]), (1, size[0])):
-            points = cut(cut(points, axis, 0.0, 1.0), axis, float(limit), -1.0)
-        points = np.round(points, 2)
+        points = np.round(crop(shape.points, size), 2)
         if len(points) >= 3 and cv2.contourArea(points.astype(np.float32)) >= 1:
             found.append(Outline(VALUES[shape.label], points, 0))
     return found
@@ -54,25 +52,6 @@ def plant_boxes(shapes: Sequence[Shape], size: tuple[int, int]) -> Boxes:
             if (high - low >= 1).all():
                 boxes.append((*low.tolist(), *high.tolist()))
     return boxes
-
-
-def cut(points: np.ndarray, axis: int, limit: float, sign: float) -> np.ndarray:
-    """The part of a polygon on one side of a line (Sutherland and Hodgman 1974).
-
-    Args:
-        points: the polygon, (n, 2).
-        axis: 0: the line is vertical; 1: it is horizontal.
-        limit: coordinate of the line.
-        sign: 1.0 keeps larger coordinates, -1.0 smaller ones.
-    """
-    kept: list[np.ndarray] = []
-    for start, end in zip(points, np.roll(points, -1, 0)):
-        first, last = sign * (start[axis] - limit), sign * (end[axis] - limit)
-        if first >= 0:
-            kept.append(start)
-        if (first >= 0) != (last >= 0):
-            kept.append(start + (end - start) * (first / (first - last)))
-    return np.array(kept).reshape(-1, 2)
 
 
 def rasterise(outlines: Sequence[Outline], size: tuple[int, int]) -> np.ndarray:

@@ -33,7 +33,7 @@ class Shape:
 class Kit:
     """What every drawing function needs: random generator, fonts, and the scale of cards.
 
-    often: how many times as often as its table says a thing is chosen, by the name of its maker.
+    often: how many times as often as usual a thing is drawn, by the name of the function that draws it.
     """
 
     rng: np.random.Generator
@@ -44,6 +44,11 @@ class Kit:
     def chance(self, probability: float) -> bool:
         """True with the given probability."""
         return bool(self.rng.random() < probability)
+
+    def happens(self, what: Callable[..., object], share: float) -> bool:
+        """True with the probability `share`. The odds are multiplied by `often` for the name of `what`."""
+        odds = share * self.often.get(what.__name__, 1.0)
+        return self.chance(odds / (1 - share + odds))
 
     def pick(self, options: Sequence, weights: Sequence[float] | None = None):
         """A random one of `options`, with a probability proportional to its weight."""
@@ -82,6 +87,7 @@ class Card:
         self.image[:] = np.clip(color, 0, 255)
         self.alpha = np.full(size, 255, np.uint8)
         self.shapes: list[Shape] = []
+        self.flush = False  # True: its lower side is an edge of the picture
 
     @property
     def width(self) -> float:
@@ -181,6 +187,7 @@ class Card:
                 Shape(shape.label, np.stack([shape.points[:, 1], width - shape.points[:, 0]], 1), shape.note)
                 for shape in card.shapes
             ]
+            turned.flush = card.flush
             card = turned
         return card
 

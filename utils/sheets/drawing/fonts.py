@@ -1,4 +1,4 @@
-"""Fonts: those that come with Matplotlib and, if wanted, those of the system."""
+"""Fonts: those that come with Matplotlib, parts of two free fonts in `glyphs/`, and, if wanted, those of the system."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ BUNDLED = {
     "italic": ("STIXGeneralItalic.ttf", "STIXGeneralBolIta.ttf", "DejaVuSerif-Italic.ttf", "DejaVuSans-Oblique.ttf"),
     "wide": ("DejaVuSans.ttf", "DejaVuSerif.ttf", "DejaVuSansMono.ttf"),  # Latin, Greek and Cyrillic
 }
+GLYPHS = Path(__file__).parent / "glyphs"
+EASTERN = ("NotoSansCJK-part.otf", "NotoSerifCJK-part.otf")  # only the signs of utils/sheets/drawing/eastern.py
+FIRST_EASTERN = "\u1100"  # the first Hangul letter; Latin, Greek and Cyrillic letters come before it
 SYSTEM = {
     "sans": ("Arial", "Helvetica", "Liberation Sans", "Noto Sans", "Verdana", "Calibri", "Open Sans", "Roboto"),
     "serif": ("Times New Roman", "Liberation Serif", "Noto Serif", "Georgia", "Garamond", "Palatino", "Cambria"),
@@ -29,20 +32,26 @@ SYSTEM = {
 
 @dataclass(frozen=True)
 class Fonts:
-    """Font files by kind: "sans", "serif", "mono", "italic" and "wide" (also Greek and Cyrillic)."""
+    """Font files by kind: "sans", "serif", "mono", "italic", "wide" (also Greek and Cyrillic) and "eastern"."""
 
     files: dict[str, tuple[str, ...]]
+
+    def beyond_ascii(self, text: str, kind: str) -> str:
+        """The font file for a text that is not plain ASCII, without serifs if `kind` is "sans"."""
+        family = "eastern" if max(text) >= FIRST_EASTERN else "wide"
+        return self.files[family][0 if kind == "sans" else 1]
 
 
 @lru_cache
 def find_fonts(which: str) -> Fonts:
     """The fonts for `which`.
 
-    "bundled": those of Matplotlib, which are the same on every machine. "system": also the text fonts of this machine,
-    so sheets differ between machines.
+    "bundled": those of Matplotlib and of `glyphs/`, which are the same on every machine. "system": also the text fonts
+    of this machine, so sheets differ between machines.
     """
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     files = {kind: tuple(str(folder / name) for name in names) for kind, names in BUNDLED.items()}
+    files["eastern"] = tuple(str(GLYPHS / name) for name in EASTERN)
     if which == "system":
         from matplotlib.font_manager import fontManager  # imported only here, because it scans the machine's fonts
 

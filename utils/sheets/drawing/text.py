@@ -74,7 +74,7 @@ def printed(kit: Kit, card: Card, text: str, x: float, y: float, height: float, 
         stretch: factor of the width.
     """
     if not text.isascii():
-        path = kit.fonts.files["wide"][0 if kind == "sans" else 1]
+        path = kit.fonts.beyond_ascii(text, kind)
     path = path or kit.pick(kit.fonts.files[kind])
     mask = text_mask(text, path, height * card.scale)
     width = mask.shape[1] * stretch

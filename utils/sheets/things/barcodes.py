@@ -7,7 +7,7 @@ import numpy as np
 import zxingcpp
 
 from utils.sheets.drawing import words
-from utils.sheets.drawing.draw import Card, Kit
+from utils.sheets.drawing.draw import Card, Kit, Table
 from utils.sheets.drawing.fonts import text_mask
 from utils.sheets.drawing.pixels import Color, vary
 from utils.sheets.drawing.text import printed
@@ -65,9 +65,7 @@ def readable(name: str, text: str) -> str:
 
 
 def sticker(kit: Kit, sheet: Color) -> Card:
-    """A random barcode sticker, wholly class Barcode, mostly white or like the sheet; rarely one of `on_sheet`."""
-    if kit.chance(0.05):
-        return on_sheet(kit)
+    """A random barcode sticker, wholly class Barcode, mostly white or like the sheet."""
     name, text = random_code(kit)
     white = kit.pick(((252, 252, 250), (244, 243, 238), (236, 230, 214)))
     paper = vary(kit.rng, white if kit.chance(0.75) else sheet, 4)
@@ -153,8 +151,45 @@ def matrix_sticker(kit: Kit, name: str, text: str, paper: Color) -> Card:
     return card
 
 
-def on_sheet(kit: Kit) -> Card:
-    """A barcode printed on the sheet itself, between a heading and a number. Only the bars are class Barcode."""
+def small_slip(kit: Kit, sheet: Color) -> Card:
+    """A small slip of paper with a barcode and lines of text. The whole slip is class Barcode.
+
+    On a photograph of low resolution neither bars nor letters can be read.
+
+    Args:
+        kit: random generator and fonts.
+        sheet: colour of the paper under it.
+    """
+    rng = kit.rng
+    name, text = kit.pick(("Code39", "Code128", "ITF"), (3, 4, 1)), words.number(kit, 2 * int(rng.integers(3, 5)))
+    width, height = rng.uniform(2.2, 4.0), rng.uniform(0.8, 2.1)
+    light = kit.pick(((250, 250, 248), (238, 230, 208), (226, 214, 184), (222, 230, 232)), (4, 2, 1, 1))
+    card = Card(width, height, kit.scale, vary(rng, light if kit.chance(0.75) else sheet, 5))
+    ink = kit.pick((BLACK, (70, 66, 64), (100, 96, 92)), (5, 2, 1))
+    margin, bars = 0.1, height * rng.uniform(0.3, 0.55)
+    room = width - 2 * margin
+    lines = [kit.pick(words.INSTITUTION), text, words.species(kit, author=False), words.date(kit)]
+    lines = lines[:max(1, min(int(rng.integers(1, 5)), int((height - bars - 0.2) / 0.2)))]
+    size = min((height - bars - 2 * margin - 0.05) / len(lines), 0.4)
+    low, kind = kit.chance(0.5), kit.pick(("sans", "mono", "serif"), (4, 2, 1))
+    top = height - margin - bars if low else margin
+    side = room * rng.uniform(0.7, 1.0)
+    draw_symbol(card, name, text, margin + (room - side) * kit.pick((0.0, 0.5)), top, side, bars, ink)
+    y = margin if low else margin + bars + 0.05
+    for index, line in enumerate(lines):
+        printed(kit, card, line, width / 2, y + index * size, size * 0.9, ink, kind, align=0.5, limit=room)
+    finish(kit, card)
+    card.mark("Barcode", note=readable(name, text))
+    return card
+
+
+def on_sheet(kit: Kit, sheet: Color) -> Card:
+    """A barcode printed on the sheet itself, between a heading and a number. Only the bars are class Barcode.
+
+    Args:
+        kit: random generator and fonts.
+        sheet: not used: the paper shows through.
+    """
     rng = kit.rng
     name, text = kit.pick(("Code39", "Code128")), words.code(kit)
     size, lines, gap = rng.uniform(0.3, 0.55), int(rng.integers(0, 4)), rng.uniform(0.05, 0.3)
@@ -207,3 +242,11 @@ def in_label(kit: Kit, card: Card, x: float, y: float, width: float, height: flo
     draw_symbol(card, name, text, x, y, width, height - line)
     printed(kit, card, text, x + width / 2, y + height - line, line, BLACK, path=path, align=0.5, limit=limit)
     card.mark("Barcode", (x, y, width, height), readable(name, text))
+
+
+KINDS: Table = ((sticker, 85), (small_slip, 10), (on_sheet, 5))
+
+
+def barcode(kit: Kit, sheet: Color) -> Card:
+    """A random barcode for a sheet of colour `sheet`."""
+    return kit.one_of(KINDS)(kit, sheet)

@@ -1,7 +1,7 @@
 """Things on a sheet that belong to no class, or that experts could disagree about.
 
-Cards that count as background have no shape. Ink stamps, handwriting on the sheet, blank packets and emblems are marked
-`_ignore_`, as in labels that are made by hand.
+Cards that count as background have no shape. Blank packets and emblems are marked `_ignore_`, as in labels that are
+made by hand.
 """
 
 from __future__ import annotations
@@ -9,103 +9,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from utils.sheets.drawing import words
 from utils.sheets.drawing.draw import Card, Kit
 from utils.sheets.drawing.pixels import Color, grain, shade, smooth_noise, vary, wander
-from utils.sheets.drawing.text import INKS, Hand, handwritten, printed
-from utils.sheets.things.emblems import logo, round_text
-
-IGNORED = "_ignore_"
-
-
-def ink_only(card: Card, opacity: float) -> Card:
-    """`card`, dark ink on white, with transparent paper, as if it were stamped or written on the sheet itself."""
-    darkness = 255 - card.image.min(2)
-    card.alpha = cv2.convertScaleAbs(darkness, alpha=opacity)
-    strongest = np.unravel_index(int(darkness.argmax()), darkness.shape)
-    card.image[:] = card.image[strongest]
-    return card
-
-
-def tight(card: Card) -> None:
-    """Marks the inked part of a transparent card as IGNORE."""
-    rows, columns = np.nonzero(card.alpha > 12)
-    if len(rows):
-        x, y = columns.min() / card.scale - 0.08, rows.min() / card.scale - 0.08
-        card.mark(IGNORED, (x, y, columns.max() / card.scale - x + 0.1, rows.max() / card.scale - y + 0.1))
-
-
-def stamp(kit: Kit) -> Card:
-    """An ink stamp with uneven ink: words around an oval, in a diamond or a box, or alone."""
-    rng = kit.rng
-    color = vary(rng, kit.pick(((30, 28, 34), (50, 40, 120), (140, 30, 40), (40, 90, 70), (90, 85, 90)),
-                               (6, 3, 1.5, 1, 3)), 8)
-    kind = kit.pick(("box", "oval", "diamond", "plain", "number"), (3, 4, 2, 3, 2))
-    width = rng.uniform(2, 6.5)
-    height = width * rng.uniform(0.5, 1.0) if kind in ("oval", "diamond") else rng.uniform(0.6, 2.8)
-    card = Card(width + 0.3, height + 0.3, kit.scale, (255, 255, 255))
-    x, y = card.width / 2, card.height / 2
-    line, lines, share = rng.uniform(0.03, 0.09), int(rng.integers(1, 4)), 0.88
-    if kind == "box":
-        card.rect(0.15, 0.15, width, height, color, line)
-    elif kind == "oval":
-        size = min(width, height) * rng.uniform(0.14, 0.2)
-        inner = (width / 2 - size * 1.5, height / 2 - size * 1.5)
-        rings = ((width / 2, height / 2), inner)[:int(kit.pick((0, 1, 2), (1, 3, 3)))]
-        angle = np.linspace(0, 2 * np.pi, 48)
-        for radii in rings:
-            card.line((x, y) + np.stack([np.cos(angle), np.sin(angle)], 1) * radii, color, line)
-        middle = (width / 2 - size * 0.75, height / 2 - size * 0.75)
-        round_text(kit, card, kit.pick(words.INSTITUTION).upper(), (x, y), middle, size, color, False)
-        if kit.chance(0.7):
-            round_text(kit, card, kit.pick(words.REGION).upper(), (x, y), middle, size, color, True)
-        lines, share = int(rng.integers(0, 3)), 0.5
-    elif kind == "diamond":
-        card.line((x, y) + np.array([(-1, 0), (0, -1), (1, 0), (0, 1)]) * (width / 2, height / 2), color, line, True)
-        share = 0.55
-    size = min(height * (0.85 if share > 0.6 else 0.45) / max(lines, 1), 0.9)
-    for index in range(1 if kind == "number" else lines):
-        text = words.number(kit, 7) if kind == "number" else kit.pick(
-            (kit.pick(words.STAMP), kit.pick(words.INSTITUTION).upper(), words.date(kit), words.number(kit)))
-        printed(kit, card, text, x, y + (index - lines / 2) * size, size * 0.85, color,
-                kit.pick(("sans", "serif", "mono")), align=0.5, limit=width * share)
-    ink_only(card, rng.uniform(0.35, 1.0))
-    wear = np.clip(0.9 + smooth_noise(rng, card.alpha.shape, 5) * 0.6 + grain(rng, card.alpha.shape) * 0.15, 0.05, 1)
-    card.alpha = cv2.multiply(card.alpha, wear, dtype=cv2.CV_8U)
-    tight(card)
-    return card
-
-
-def sheet_heading(kit: Kit) -> Card:
-    """The name of an institution, printed on the sheet itself: one to three lines, sometimes with an emblem."""
-    rng = kit.rng
-    lines, size = int(kit.pick((1, 2, 3), (3, 3, 1))), rng.uniform(0.3, 0.75)
-    color = vary(rng, kit.pick(((30, 28, 30), (90, 86, 84), (50, 60, 110), (120, 50, 40)), (5, 3, 1, 0.6)), 6)
-    emblem = kit.chance(0.3)
-    card = Card(rng.uniform(4, 12), lines * size * 1.3 + 0.3 + 1.8 * emblem, kit.scale, (255, 255, 255))
-    if emblem:
-        logo(kit, card, (card.width / 2 - 1.5, 0.1, 3.0, 1.6), color)
-    kind = kit.pick(("serif", "sans"), (3, 1))
-    for index in range(lines):
-        text = kit.pick((kit.pick(words.INSTITUTION), kit.pick(words.INSTITUTION), words.title(kit))).upper()
-        printed(kit, card, text, card.width / 2, 0.1 + 1.8 * emblem + index * size * 1.3,
-                size * (1.0 if index == 0 else rng.uniform(0.5, 0.9)), color, kind, align=0.5, limit=card.width - 0.2)
-    ink_only(card, rng.uniform(0.5, 1.0))
-    tight(card)
-    return card
-
-
-def note(kit: Kit) -> Card:
-    """Handwriting on the sheet itself, in ink or faint pencil."""
-    rng = kit.rng
-    length, size, lines = rng.uniform(0.8, 9), rng.uniform(0.16, 0.42), int(kit.pick((1, 2, 3), (6, 2, 1)))
-    card = Card(length + 1.5, lines * size * 4 + size * 3, kit.scale, (255, 255, 255))
-    hand = Hand.random(kit)
-    for index in range(lines):
-        handwritten(kit, card, hand, 0.4, size * 4 * (index + 1), size, length * rng.uniform(0.6, 1.0))
-    ink_only(card, rng.uniform(0.3, 1.0))
-    tight(card)
-    return card
+from utils.sheets.drawing.text import INKS
+from utils.sheets.growth.leaves import PRESSED
+from utils.sheets.things.emblems import logo
+from utils.sheets.things.inked import IGNORED
 
 
 def fragments(kit: Kit, card: Card) -> None:
@@ -159,25 +68,52 @@ def packet(kit: Kit, sheet: Color) -> Card:
 
 
 def photograph(kit: Kit) -> Card:
-    """A photograph or drawing without text, glued on. It counts as background."""
+    """A photograph or drawing without text, glued on: a landscape, plants, or lines. It counts as background."""
     rng = kit.rng
-    card = Card(rng.uniform(4, 11), rng.uniform(4, 11), kit.scale, (245, 244, 240))
-    inner = Card(card.width - 0.6, card.height - 0.6, kit.scale, (255, 255, 255))
-    size = inner.alpha.shape
-    if kit.chance(0.5):
-        sky = np.clip(np.linspace(215, 120, size[0])[:, None] + smooth_noise(rng, size, 3) * 25, 0, 255)
-        ground = smooth_noise(rng, size, 10) * 40 + 90
-        horizon = size[0] * (0.5 + 0.12 * smooth_noise(rng, size, 2))
-        picture = np.where(np.arange(size[0])[:, None] < horizon, sky, ground)
-        tint = (1.0, 0.95, 0.85) if kit.chance(0.5) else rng.uniform(0.7, 1.1, 3)
-        inner.image[:] = np.clip(picture[..., None] * tint, 0, 255).astype(np.uint8)
-    else:
-        tone = kit.pick(INKS)
-        for _ in range(int(rng.integers(4, 14))):
-            start = rng.uniform(0.2, 0.8, 2) * (inner.width, inner.height)
-            inner.line(wander(rng, start, rng.uniform(0, 6.3), inner.height * 0.35, 1.5), tone, 0.03)
-    card.put(inner, 0.3, 0.3)
+    frame = rng.uniform(0.1, 0.7) if kit.chance(0.75) else 0.0
+    ground = kit.pick(((245, 244, 240), (228, 218, 194), (24, 24, 26)), (6, 2, 1))
+    card = Card(rng.uniform(4, 11), rng.uniform(4, 11), kit.scale, ground)
+    inner = Card(card.width - 2 * frame, card.height - 2 * frame, kit.scale, (255, 255, 255))
+    kit.pick((landscape, greenery, sketch), (4, 4, 3))(kit, inner)
+    if kit.chance(0.35):  # black and white, or faded to brown
+        tint = (1.0, 1.0, 1.0) if kit.chance(0.5) else (1.0, 0.93, 0.8)
+        inner.image[:] = np.clip(inner.image.mean(2, keepdims=True) * tint, 0, 255).astype(np.uint8)
+    card.put(inner, frame, frame)
     return card
+
+
+def landscape(kit: Kit, card: Card) -> None:
+    """Fills a card with sky above ground."""
+    size = card.alpha.shape
+    sky = np.clip(np.linspace(215, 120, size[0])[:, None] + smooth_noise(kit.rng, size, 3) * 25, 0, 255)
+    ground = smooth_noise(kit.rng, size, 10) * 40 + 90
+    horizon = size[0] * (0.5 + 0.12 * smooth_noise(kit.rng, size, 2))
+    above = np.arange(size[0])[:, None] < horizon
+    colors = np.where(above[..., None], kit.rng.uniform(0.75, 1.1, 3), kit.rng.uniform(0.5, 1.1, 3))
+    card.image[:] = np.clip(np.where(above, sky, ground)[..., None] * colors, 0, 255).astype(np.uint8)
+
+
+def greenery(kit: Kit, card: Card) -> None:
+    """Fills a card with leaves and a few bright flowers, out of focus."""
+    rng = kit.rng
+    card.image[:] = vary(rng, kit.pick(((58, 76, 40), (92, 100, 64), (130, 140, 150), (110, 84, 60))), 12)
+    angle = np.linspace(0, 2 * np.pi, 12)
+    for _ in range(int(rng.integers(20, 70))):
+        turn, size = rng.uniform(0, 6.3), rng.uniform(0.2, 1.4)
+        leaf = np.stack([np.cos(angle) * size, np.sin(angle) * size * rng.uniform(0.2, 0.6)], 1)
+        at = rng.uniform(0, 1, 2) * (card.width, card.height)
+        tone = kit.pick(PRESSED if kit.chance(0.88) else ((220, 90, 120), (240, 220, 90), (240, 240, 240)))
+        turned = leaf @ np.array([(np.cos(turn), np.sin(turn)), (-np.sin(turn), np.cos(turn))])
+        card.fill(at + turned, vary(rng, tone, 20))
+    card.image[:] = cv2.GaussianBlur(card.image, (0, 0), rng.uniform(0.02, 0.1) * card.scale)
+
+
+def sketch(kit: Kit, card: Card) -> None:
+    """Draws a few curved lines on a white card."""
+    tone = kit.pick(INKS)
+    for _ in range(int(kit.rng.integers(4, 14))):
+        start = kit.rng.uniform(0.2, 0.8, 2) * (card.width, card.height)
+        card.line(wander(kit.rng, start, kit.rng.uniform(0, 6.3), card.height * 0.35, 1.5), tone, 0.03)
 
 
 def plain_strip(kit: Kit) -> Card:
@@ -202,6 +138,30 @@ def mounting_tape(kit: Kit) -> Card:
     card = Card(rng.uniform(0.8, 5.0), rng.uniform(0.15, 0.5), kit.scale, vary(rng, color, 5))
     if kit.chance(0.35):
         card.alpha[:] = int(rng.uniform(60, 170))
+    return card
+
+
+def clear_tape(kit: Kit) -> Card:
+    """A wide piece of clear tape, new or yellow with age, with cut or toothed ends. It counts as background."""
+    rng = kit.rng
+    height, length = rng.uniform(1.0, 2.6), rng.uniform(1.2, 9)
+    color = vary(rng, kit.pick(((252, 252, 250), (236, 224, 186), (216, 184, 120), (198, 158, 92)), (5, 3, 2, 1)), 6)
+    card = Card(length, height, kit.scale, color)
+    size = card.alpha.shape
+    body = rng.uniform(14, 90)
+    alpha = body * (1 + 0.35 * smooth_noise(rng, size, rng.uniform(4, 14)))
+    for _ in range(int(rng.integers(0, 4))):  # folds and glare run across it
+        start, wide = rng.uniform(0, 0.9), rng.uniform(0.02, 0.2)
+        alpha[:, int(start * size[1]):int((start + wide) * size[1])] += rng.uniform(8, 60)
+    edge = max(1, round(0.03 * kit.scale))
+    alpha[:edge], alpha[-edge:] = alpha[:edge] + 30, alpha[-edge:] + 30
+    card.alpha[:] = np.clip(alpha, 6, 200).astype(np.uint8)
+    if kit.chance(0.5):  # a toothed end
+        teeth = np.arange(0, height + 0.1, 0.1)
+        zigzag = np.stack([length - 0.09 * (np.arange(len(teeth)) % 2), np.minimum(teeth, height)], 1)
+        shown = Card(length, height, kit.scale, (0, 0, 0))
+        shown.fill(np.concatenate([[(0, 0)], zigzag, [(0, height)]]), (255, 255, 255))
+        card.alpha = cv2.min(card.alpha, shown.image[..., 0])
     return card
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from utils.sheets.drawing import words
-from utils.sheets.drawing.draw import Card, Kit, Shape, Table
+from utils.sheets.drawing.draw import Card, Kit, Maker, Shape, Table
 from utils.sheets.drawing.pixels import Color, vary, wander
-from utils.sheets.drawing.text import Hand, handwritten, printed, square_signs
+from utils.sheets.drawing.text import Hand, handwritten, printed
 from utils.sheets.things import barcodes
+from utils.sheets.things.forms import eastern_form, form, ruled_form, table
 from utils.sheets.things.stationery import Writer, border, censor, ink, paper, paper_color, torn
 
 
@@ -33,27 +34,6 @@ def collection(kit: Kit, color: Color) -> Card:
     if writer.fits(1) and kit.chance(0.5):
         printed(kit, card, kit.pick(words.INSTITUTION).upper(), card.width / 2, writer.y, writer.size * 0.8,
                 writer.color, "sans", align=0.5, limit=writer.room)
-    return card
-
-
-def form(kit: Kit, color: Color) -> Card:
-    """A form with printed field names and lines to write on. The values are typed or written by hand."""
-    width = kit.rng.uniform(7, 13)
-    card = paper(kit, width, width * kit.rng.uniform(0.45, 1.05), color)
-    writer = Writer(kit, card, border(kit, card, ink(kit)), kit.rng.uniform(0.28, 0.42))
-    for _ in range(int(kit.rng.integers(1, 3))):
-        writer.heading(words.title(kit))
-    step = writer.size * kit.rng.uniform(1.4, 2.4)
-    while writer.fits(1.2):
-        name = kit.pick(words.FIELD) + kit.pick((":", "", "."))
-        taken = printed(kit, card, name, writer.margin, writer.y, writer.size * 0.9, writer.color,
-                        path=writer.print)
-        if kit.chance(0.7):
-            writer.rule(writer.margin + taken + 0.1)
-        top = writer.y
-        if kit.chance(0.8):
-            writer.line(words.phrase(kit, int(kit.rng.integers(1, 6))), taken + 0.3)
-        writer.y = top + step
     return card
 
 
@@ -146,42 +126,6 @@ def map_label(kit: Kit, color: Color) -> Card:
     return card
 
 
-def table(kit: Kit, color: Color) -> Card:
-    """A table with ruled rows and columns and short entries."""
-    card = paper(kit, kit.rng.uniform(5, 11), kit.rng.uniform(3, 8), color)
-    tone, rows, columns = ink(kit), int(kit.rng.integers(3, 9)), int(kit.rng.integers(2, 6))
-    left, top, width, height = 0.3, 0.8, card.width - 0.6, card.height - 1.1
-    printed(kit, card, words.title(kit), card.width / 2, 0.2, 0.4, tone, "serif", align=0.5, limit=width)
-    for row in range(rows + 1):
-        card.rect(left, top + row * height / rows, width, 0.02, tone)
-    for column in range(columns + 1):
-        card.rect(left + column * width / columns, top, 0.02, height, tone)
-    for row in range(rows):
-        for column in range(columns):
-            if kit.chance(0.75):
-                text = kit.pick((words.number(kit, 3), kit.pick(words.MONTH), kit.pick(words.EPITHET)))
-                printed(kit, card, text, left + (column + 0.1) * width / columns, top + (row + 0.1) * height / rows,
-                        min(0.36, height / rows * 0.75), tone, "serif", limit=width / columns * 0.85)
-    return card
-
-
-def signs(kit: Kit, color: Color) -> Card:
-    """A label of square signs, which look like Chinese or Japanese, in rows or columns, with a Latin heading."""
-    card = paper(kit, kit.rng.uniform(6, 12), kit.rng.uniform(4, 9), color)
-    writer = Writer(kit, card, border(kit, card, ink(kit)), kit.rng.uniform(0.34, 0.6))
-    writer.heading(words.species(kit))
-    if kit.chance(0.7):
-        while writer.fits():
-            count = int(kit.rng.integers(3, max(4, int(writer.room / writer.size / 1.1))))
-            square_signs(kit, card, writer.margin, writer.y, writer.size, count, writer.color, False)
-            writer.y += writer.size * 1.4
-    else:
-        for x in np.arange(writer.margin, card.width - writer.margin - writer.size, writer.size * 1.6):
-            most = max(2, int((card.height - writer.y - writer.margin) / writer.size / 1.1))
-            square_signs(kit, card, x, writer.y, writer.size, int(kit.rng.integers(1, most)), writer.color, True)
-    return card
-
-
 def half_blank(kit: Kit, color: Color) -> Card:
     """A label with one to four lines at the top, one or two at the foot, or both. The rest is empty."""
     width = kit.rng.uniform(5, 13)
@@ -262,20 +206,28 @@ def boxed(kit: Kit, color: Color) -> Card:
 
 KINDS: Table = (
     (collection, 10), (form, 5), (slip, 8), (letter, 2), (number_tag, 1.5), (type_label, 1), (map_label, 0.7),
-    (table, 0.5), (signs, 1), (blank, 1.6), (half_blank, 3.5), (tag, 2.2), (boxed, 1.0), (typed_strip, 2.5),
+    (table, 0.5), (eastern_form, 1.5), (ruled_form, 1.5), (blank, 1.6), (half_blank, 3.5), (tag, 2.2), (boxed, 1.0),
+    (typed_strip, 2.5),
 )
-MAIN = (collection, form, signs, letter, half_blank)
+MAIN = (collection, form, ruled_form, eastern_form, letter, half_blank)
+
+
+def finished(kit: Kit, kind: Maker, sheet: Color) -> Card:
+    """A label of that kind for a sheet of colour `sheet`, marked whole unless the kind marks its own outline."""
+    card = kind(kit, paper_color(kit, sheet))
+    if not card.shapes:
+        card.mark("Label")
+    return card
 
 
 def label(kit: Kit, sheet: Color, main: bool) -> Card:
     """A random label for a sheet of colour `sheet`. `main`: the large label that every sheet has."""
     kind = kit.one_of([(kind, weight) for kind, weight in KINDS if not main or kind in MAIN])
-    card = kind(kit, paper_color(kit, sheet))
-    if card.shapes:  # this kind has marked its own outline
+    card = finished(kit, kind, sheet)
+    if kind is tag:  # it has an outline of its own
         return card
     if kit.chance(0.06) and card.width > 5 and card.height > 3:
         censor(kit, card)
-    card.mark("Label")
     if kit.chance(0.05) and card.width > 6 and card.height > 4:
         width = kit.rng.uniform(2.5, 4.5)
         ground = Card(width + 0.3, 1.5, kit.scale, card.image[5, 5])

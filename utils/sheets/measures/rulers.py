@@ -116,24 +116,26 @@ def edge_ruler(kit: Kit) -> Card:
 
 
 def see_through(card: Card, body: float) -> None:
-    """Gives the pale parts of a card the opacity `body`, 0 to 255. The ink does not change."""
-    darkness = 255 - card.image.min(2)
-    card.alpha = np.maximum(np.where(darkness > 45, np.minimum(darkness * 1.4, 255), 0), body).astype(np.uint8)
+    """Gives the ground of a card the opacity `body`, 0 to 255. Ink, dark or light, does not change."""
+    contrast = np.abs(card.image - np.median(card.image[::4, ::4], (0, 1)).astype(np.int16)).max(2)
+    card.alpha = np.maximum(np.where(contrast > 25, np.minimum(contrast * 1.6, 255), 0), body).astype(np.uint8)
 
 
 def clear_ruler(kit: Kit) -> Card:
-    """A transparent ruler with ticks, numbers, faint edges and some glare."""
+    """A transparent ruler, clear or tinted, with ticks, numbers, faint edges and some glare."""
     rng = kit.rng
     level = int(rng.uniform(20, 120))
     ink = kit.pick(((level, level, level), (160, 40, 40), (40, 60, 140)), (8, 0.6, 0.6))
-    card = graduated(kit, float(kit.pick((5, 10, 15, 20, 30))), rng.uniform(1.4, 3.8), (228, 230, 228), ink)
+    ground = vary(rng, kit.pick(((228, 230, 228), (190, 214, 232), (200, 228, 206), (236, 226, 170), (236, 190, 190)),
+                                (7, 1, 1, 1, 0.5)), 4)
+    card = graduated(kit, float(kit.pick((5, 10, 15, 20, 30))), rng.uniform(1.4, 3.8), ground, ink)
     width, height = card.width, card.height
     edge = int(rng.uniform(120, 215))
     line = rng.uniform(0.03, 0.08)
     card.rect(0, 0, width, height, (edge, edge, edge), line)
     if kit.chance(0.4):  # a ground edge
         card.rect(0, height * rng.uniform(0.3, 0.7), width, line, (edge + 20,) * 3)
-    see_through(card, rng.uniform(6, 80))
+    see_through(card, rng.uniform(14, 90))
     if kit.chance(0.4):  # glare
         start = rng.uniform(0, 0.8)
         band = (slice(None), slice(int(start * card.alpha.shape[1]), int((start + 0.2) * card.alpha.shape[1])))
@@ -148,23 +150,22 @@ def slip(kit: Kit) -> Card:
     """A transparent or paper slip with a scale: a bar of boxes, or a line with its length beside or above it."""
     rng = kit.rng
     height = rng.uniform(0.9, 3.0)
-    single = kit.chance(0.45)
-    length = float(kit.pick((5, 10, 10)))
-    card = Card(length + rng.uniform(1.0, 4.0), height, kit.scale,
+    text, length = kit.pick((("5 cm", 5.0), ("10 cm", 10.0), ("1 cm", 1.0), ("2 in.", 5.08)), (3, 4, 0.5, 0.5))
+    single = length in (1.0, 5.08) or kit.chance(0.4)
+    card = Card(length + rng.uniform(2.4 if single else 1.0, 4.0), height, kit.scale,
                 vary(rng, kit.pick(((240, 239, 234), (222, 220, 210), (216, 220, 222)), (3, 1, 1)), 6))
     ink = vary(rng, (40, 40, 42), 12)
     line = max(0.03, 1.1 / kit.scale)
     left, middle = 0.6, height * 0.45
     if single:
         size, above = min(rng.uniform(0.35, 0.6), middle * 0.7), kit.chance(0.4)
-        length = card.width - (1.2 if above else 2.4)
         card.rect(left, middle, length, line * 1.5, ink)
         for x in (left, left + length)[:2 if kit.chance(0.7) else 0]:
             card.rect(x, middle - 0.12, line, 0.3, ink)
         x, y = left + length + 0.25, middle - size / 2
         if above:
             x, y = left + length * rng.uniform(0, 0.7), middle - size * 1.4
-        printed(kit, card, kit.pick(("5 cm", "10 cm", "1 cm", "2 in.")), x, y, size, ink, "sans")
+        printed(kit, card, text, x, y, size, ink, "sans")
     else:
         tall = height * 0.3
         card.rect(left, middle - tall, length, tall, ink, line)

@@ -13,7 +13,7 @@ from utils.sheets.drawing.draw import Card, Kit, Table
 from utils.sheets.drawing.pixels import Color, vary
 from utils.sheets.drawing.text import printed
 from utils.sheets.things.patches import CHECKER, CONTROL, patches, round_corners, toned
-from utils.sheets.things.strips import control_strip, grey_scale, strip
+from utils.sheets.measures.strips import control_strip, grey_scale, strip
 
 
 def checker(kit: Kit) -> Card:

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from utils.sheets.drawing import words
-from utils.sheets.drawing.draw import Card, Kit, Table
+from utils.sheets.drawing.draw import Card, Kit
 from utils.sheets.drawing.pixels import Color, vary
 from utils.sheets.drawing.text import printed, printed_row, square_signs
 from utils.sheets.things.emblems import logo
 from utils.sheets.things.patches import CHECKER, MAKERS, patches, round_corners, toned
-from utils.sheets.things.rulers import BLACK, WHITE, clear_ruler, range_text, slip, tick_ruler, ticks
+from utils.sheets.measures.rulers import BLACK, WHITE, range_text, ticks
 
 
 def box_ruler(kit: Kit) -> Card:
@@ -138,9 +138,9 @@ def patch_ruler(kit: Kit) -> Card:
     end = rng.uniform(0.4, 1.1)
     box = (end, top, width - 2 * end, tall)
     patch_row(kit, card, box, ink)
-    ticks(kit, card, (box[0], 0.05, box[2], height * 0.1), ink, True, 0.1 if kit.chance(0.7) else 2.54 / 16,
-          1.0 if kit.chance(0.7) else 2.54, min(0.3, height * 0.14))
-    unit, bar = kit.pick((1.0, 2.54)), kit.pick((0.06, 0.09))
+    fine, unit = kit.pick(((0.1, 1.0), (2.54 / 16, 2.54)), (7, 3))
+    ticks(kit, card, (box[0], 0.05, box[2], height * 0.1), ink, True, fine, unit, min(0.3, height * 0.14))
+    unit, bar = kit.pick((1.0, 2.54)), kit.pick((0.06, 0.09))  # of the bars along the other edge
     for index in range(int(box[2] / unit)):
         if index % 2:
             card.rect(box[0] + index * unit, height * 0.88, unit, height * bar, ink)
@@ -236,14 +236,3 @@ def border_scale(kit: Kit) -> Card:
     card.mark("_ignore_", (left - ring, top - ring, right - left + 2 * ring, low - top + 2 * ring))
     card.mark("Scale", (left, top, right - left, low - top))
     return card
-
-
-KINDS: Table = (
-    (box_ruler, 6), (tick_ruler, 6), (clear_ruler, 4), (slip, 4), (block_card, 3), (checkered, 1), (patch_ruler, 2),
-    (patch_card, 3),
-)
-
-
-def scale(kit: Kit) -> Card:
-    """A random scale for a place on or beside the sheet."""
-    return kit.one_of(KINDS)(kit)

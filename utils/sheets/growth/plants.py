@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from utils.sheets.drawing.draw import Canvas, Kit
+from utils.sheets.drawing.draw import Canvas, Kit, Table
 from utils.sheets.drawing.pixels import grain, shade, smooth_noise
 from utils.sheets.drawing.strokes import Drawing
-from utils.sheets.species import GROWTH, WEIGHTS
+from utils.sheets.growth.thalli import PLANTS
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,15 @@ class Specimen:
         return float(part.mean()) / 255 if part.size else 0.0
 
 
-def grow(kit: Kit, canvas: Canvas, box: Sequence[float]) -> Specimen:
-    """One to eight pieces of one species, for the part `box` (x, y, width and height in cm) of the canvas."""
+def grow(kit: Kit, canvas: Canvas, box: Sequence[float], table: Table = PLANTS) -> Specimen:
+    """One to eight pieces of one species.
+
+    Args:
+        kit: random generator.
+        canvas: where they will lie.
+        box: the part of the canvas for them: x, y, width and height in cm.
+        table: kinds of plants, and how common they are.
+    """
     rng, s = kit.rng, canvas.scale
     over = 0.6 if kit.chance(0.12) else 0.0  # leaves may reach over the edge of the sheet
     x, y = box[0] - over, box[1] - over
@@ -50,7 +57,7 @@ def grow(kit: Kit, canvas: Canvas, box: Sequence[float]) -> Specimen:
     left, top = max(0, int(x * s)), max(0, int(y * s))
     size = canvas.image[top:int((y + height) * s), left:int((x + width) * s)].shape[:2]
     rgba = np.zeros((*size, 4), np.uint8)
-    kind = kit.pick(GROWTH, WEIGHTS)
+    kind = kit.one_of(table)
     pieces = int(kit.pick((1, 2, 3, 5, 8), (6, 3, 1.5, 1, 0.5)))
     columns = int(kit.pick((pieces, -(-pieces // 2)), (2, 1)))
     cell = np.array([width / columns, height / -(-pieces // columns)])

@@ -1,15 +1,13 @@
-"""Kinds of plants: branches, herbs with roots, grasses, ferns, conifers, great leaves, mosses and fragments."""
+"""Plants with stems: branches, herbs with roots, grasses, ferns, conifers and great leaves."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 
 from utils.sheets.drawing.draw import Kit
 from utils.sheets.drawing.pixels import Color, vary, wander
 from utils.sheets.drawing.strokes import Drawing
-from utils.sheets.leaves import PRESSED, LeafKind, draw_leaf
+from utils.sheets.growth.leaves import PRESSED, LeafKind, draw_leaf
 
 BARK: tuple[Color, ...] = ((88, 66, 46), (70, 54, 42), (110, 90, 66), (124, 112, 92), (60, 46, 38), (132, 116, 70))
 PETALS: tuple[Color, ...] = ((214, 176, 60), (190, 150, 90), (150, 70, 90), (120, 80, 130), (226, 214, 190),
@@ -272,25 +270,3 @@ def great_leaf(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, leng
         kind = LeafKind.random(kit)
         draw_leaf(kit, drawing, kind, start + kit.rng.normal(0, 1.5, 2), angle + kit.rng.normal(0, 0.25),
                   length * kit.rng.uniform(0.7, 0.95))
-
-
-def moss(kit: Kit, drawing: Drawing, start: np.ndarray, angle: float, length: float) -> None:
-    """Draws a cushion of moss or lichen, or a heap of fragments.
-
-    Args:
-        kit: random generator.
-        drawing: the plant is added to it.
-        start, angle, length: its foot, (x, y) in cm, its direction in radians and its length in cm.
-    """
-    rng = kit.rng
-    tone, radius = vary(rng, kit.pick(PRESSED), 10), rng.uniform(1, 4.5)
-    middle = start + np.array([np.cos(angle), np.sin(angle)]) * length * 0.4
-    count = int(rng.integers(60, 260))
-    for index in range(0, count, 12):
-        places = middle + rng.normal(0, radius * 0.45, (12, 2))
-        lines = [wander(rng, place, rng.uniform(0, 6.3), rng.uniform(0.3, 1.4), 2.5, 6) for place in places]
-        drawing.lines(lines, vary(rng, tone, 20), rng.uniform(0.04, 0.2))
-
-
-GROWTH: Sequence = (branch, herb, grass, fern, conifer, great_leaf, moss)
-WEIGHTS: Sequence[float] = (10, 5, 4, 2.5, 1, 2, 0.8)
