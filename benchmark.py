@@ -13,12 +13,15 @@ measurement has a process of its own.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from deeplab import DeeplabV3
+from nets.yolov5 import yolov5
 from utils import config
+from utils.benchmark.detecting import measure_detect
 from utils.benchmark.digitising import measure_digitise
 from utils.benchmark.growth import measure_growth
 from utils.benchmark.predicting import measure_predict
@@ -28,18 +31,22 @@ from utils.benchmark.setup import Setup
 from utils.benchmark.sheets import draw_sheets
 from utils.benchmark.table import machine, table
 from utils.benchmark.training import measure_loader, measure_step
+from utils.detection.checkpoint import DetectionCheckpoint
 from utils.files.voc import VocDataset
 from utils.memory import keep_freed_memory
+from utils.network.checkpoint import save_checkpoint
 from utils.utils import UserError, pick_device
+from yolo import Detector
 
 # ---- What to measure ----
-parts: tuple[Literal["predict", "digitise", "serve", "loader", "step", "miou", "growth"], ...] = (
-    "predict", "digitise", "serve", "loader", "step", "miou", "growth")  # growth: more and larger sheets; takes longest
+parts: tuple[Literal["predict", "detect", "digitise", "serve", "loader", "step", "miou", "growth"], ...] = (
+    "predict", "detect", "digitise", "serve", "loader", "step", "miou", "growth")  # growth: more, larger sheets; slow
 quick: bool = False                 # the whole table in two minutes, not ten or more: fewer and smaller sheets, fewer
                                     # repeats. Good for a look; what is given as --name=value stays as given
 repeats: int = 5                    # measurements of each thing; the table has median, smallest and largest
 device: str = "auto"                # of the network: "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "mps", "cpu"
 model_path: str = "model_data/deeplab_mobilenetv2.pth"  # to predict with; training is measured without start weights
+detector_path: str = "model_data/yolov5_mobilenet.pth"  # to find boxes with; without this file: fresh weights
 # ---- Sheets ----
 work_dir: str = "cache/benchmark"   # sheets drawn, copies and results; can be deleted
 dataset: str = ""                   # folder of a data set whose val sheets, JPEGs, are measured with; "": drawn ones
@@ -58,8 +65,8 @@ growth_megapixels: tuple[float, ...] = (5.0, 20.0, 60.0)   # a sheet: time shoul
 
 ROOT = Path(__file__).parent
 PARTS = {
-    "predict": measure_predict, "digitise": measure_digitise, "serve": measure_serve, "loader": measure_loader,
-    "step": measure_step, "miou": measure_miou, "growth": measure_growth,
+    "predict": measure_predict, "detect": measure_detect, "digitise": measure_digitise, "serve": measure_serve,
+    "loader": measure_loader, "step": measure_step, "miou": measure_miou, "growth": measure_growth,
 }
 QUICK = {  # what `quick` changes
     "repeats": 1, "drawn": 2, "sheet_size": (1872, 1248), "sheets": 2, "input_shape": (256, 256), "batch_sizes": (2,),
@@ -84,9 +91,11 @@ def make_setup(s: config.Settings) -> Setup:
         files=sheets_to_measure(s),
         predicting=(predicting := config.read(ROOT / "predict.py")),
         training=config.read(ROOT / "train.py"),
+        detecting=(detecting := config.read(ROOT / "predict_yolo.py")),
         digitising=config.read(ROOT / "digitise.py"),
         serving=config.read(ROOT / "serve.py"),
         make_model=partial(DeeplabV3, s.model_path, device=s.device, fp16=predicting.fp16),
+        make_detector=partial(Detector, detector_file(s), device=s.device, fp16=detecting.fp16),
         evaluation=partial(evaluation, s.model_path, s.device),
     )
 
@@ -115,6 +124,16 @@ def sheets_to_measure(s: config.Settings) -> list[tuple[Path, Path]]:
     if any(image.suffix.lower() not in (".jpg", ".jpeg") for image, _ in files):
         raise UserError(f'dataset {s.dataset} has val sheets that are no JPEG: list others, or set it to "".', 2)
     return files
+
+
+def detector_file(s: config.Settings) -> Path:
+    """The file at detector_path or, without it, a checkpoint in work_dir with fresh weights for train_yolo.py."""
+    if Path(s.detector_path).is_file():
+        return Path(s.detector_path)
+    t, path = config.read(ROOT / "train_yolo.py"), Path(s.work_dir) / "fresh_detector.pth"
+    about = DetectionCheckpoint.of_run(t.to_dict(), input_shape=list(t.predict_shape or t.input_shape))
+    save_checkpoint(path, replace(about, model=yolov5(t.backbone, len(t.name_classes)).state_dict()))
+    return path
 
 
 def evaluation(model_path: str, device: str, data: VocDataset, split: str, **changes: Any) -> Callable[[], int]:

@@ -23,13 +23,14 @@ from utils.detection.predicting.evaluate import class_rows, evaluate
 from utils.detection.predicting.folder import clean, plan, predict_folder, predict_sheet
 from utils.memory import keep_freed_memory
 from utils.network.onnx_export import BOXES, export_onnx
+from utils.predicting.timing import time_image
 from utils.predicting.video import annotate_video
 from utils.utils import UserError, printable
 from utils.utils_metrics import percent
 from yolo import Detector
 
 # ---- What to do ----
-mode: Literal["folder", "image", "video", "camera", "onnx", "map"] = "folder"  # onnx: export; map: score on labels
+mode: Literal["folder", "image", "video", "camera", "fps", "onnx", "map"] = "folder"  # map: scores on labelled sheets
 model_path: str = "model_data/yolov5_mobilenet.pth"  # checkpoint; it stores its classes, colours and input size
 min_confidence: float | None = None    # lower values find more objects, and more false ones; None: the checkpoint's
 overlap: float = 0.45                  # 0 to 1; of two boxes of a class with a higher IoU, the surer one is kept
@@ -41,13 +42,15 @@ input_dir: str = "img"                 # folder with .jpg, .jpeg, .png, .tif or 
 output_dir: str = "img_out/boxes"      # must not be input_dir: originals are never overwritten
 recursive: bool = False                # True: also read the subfolders of input_dir
 num_workers: int = 2                   # sheets processed at a time; each needs about 20 bytes of memory per pixel
-image: str = ""                        # mode "image": the file
+image: str = ""                        # mode "image": the file; mode "fps": a file, "" is the first
 # ---- Video and camera ----
 video_path: str = ""                   # mode "video": the file
 video_save_path: str = "img_out/boxes.mp4"  # .mp4 or .avi; "": save nothing
 video_fps: float = 0.0                 # frames per second of the saved video; 0: as in the input
 camera: int = 0                        # number of the camera, counted from 0
 show: bool = False                     # mode "video": also show the frames, as mode "camera" always does; q or Esc ends
+# ---- Speed ----
+fps_repeats: int = 50                  # mode "fps": how often boxes are found; more repeats give a steadier figure
 # ---- Export ----
 onnx_path: str = "model_data/yolov5_mobilenet.onnx"  # the file to write; it gives boxes before non-maximum suppression
 onnx_opset: int = 17                   # version of ONNX's operators; all programs since 2022 read 17
@@ -77,6 +80,8 @@ def main(settings: config.Settings) -> int:
         return 1 if bad else 0
     if s.mode == "image":
         predict_image(model, s)
+    elif s.mode == "fps":
+        print(time_image(model.detect, s.image, s.input_dir, s.fps_repeats, model.device))
     elif s.mode == "onnx":
         difference = export_onnx(model.model, s.onnx_path, s.onnx_opset, model.checkpoint.description(), BOXES)
         checked = "not checked: pip install -r requirements-extras.txt" if difference is None else (

@@ -12,34 +12,28 @@ files and settings.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
 from nets.deeplabv3_training import make_optimizer
 from nets.models import NETWORKS, BackboneName, DownsampleFactor, ModelName
 from utils import config
-from utils.callbacks import LossHistory
-from utils.dataloader import SheetDataset, make_loader, sheet_box
+from utils.dataloader import SheetDataset, sheet_box
 from utils.files.jobs import warn
 from utils.files.voc import VocDataset
 from utils.memory import keep_freed_memory
-from utils.network.checkpoint import Checkpoint, save_checkpoint
+from utils.network.checkpoint import Checkpoint
 from utils.network.distributed import Processes, processes
-from utils.network.precision import choose_precision
-from utils.training.averaging import make_average
 from utils.training.cache import SheetCache
 from utils.training.loss import make_loss
 from utils.training.mixing import times_an_epoch, training_files, unlabelled_files
 from utils.training.preflight import preflight, require_teachable
-from utils.training.schedule import batch_size, epoch_seed, is_frozen, learning_rate
-from utils.training.settings import check_settings, describe_run
-from utils.training.start import keep_previous, load_resumable, start_model
+from utils.training.schedule import learning_rate
+from utils.training.settings import check_settings
+from utils.training.start import load_resumable, start_model
 from utils.utils import NAME_CLASSES, UserError, remove_abandoned, seed_everything
-from utils.utils_fit import Updates, draw_overlays, run_epoch
+from utils.utils_fit import Run, draw_overlays, run_epoch
 from utils.utils_metrics import scores
 
 # ---- Machine ----
@@ -155,65 +149,24 @@ def train(s: config.Settings, procs: Processes) -> None:
 
     seed_everything(s.seed)
     checkpoint = load_resumable(s) if s.resume else None
-    precision = choose_precision(s.fp16, procs.device)
     model = start_model(s, checkpoint, procs)
-    model.freeze_batchnorm(s.freeze_bn)
     optimizer = make_optimizer(model, s.optimizer_type, learning_rate(s, s.init_epoch), s.momentum, s.weight_decay)
-    average = make_average(model, s.ema, checkpoint and checkpoint.model)
-    updates = Updates(model, optimizer, precision.scaler(), s.accumulate, average)
-    first_epoch, past = s.init_epoch, {}
-    procs.wait()  # all processes must have read their start weights before keep_previous may rename that file
-    if checkpoint:
-        first_epoch, past = checkpoint.epoch, checkpoint.training
-        updates.load_state_dict(past)
-    elif procs.is_main:
-        keep_previous(s.save_dir)
-    history = LossHistory(s.save_dir, s.to_dict(), past, enabled=procs.is_main)
-
     about = Checkpoint.of_run(s.to_dict(), input_shape=list(predict_shape), options=model.options)
+    run = Run(s, procs, model, optimizer, about, checkpoint)
 
-    def save(epoch: int, name: str, training: dict[str, Any] | None = None) -> None:
-        content = {"model": updates.result.state_dict(), "epoch": epoch, "best_miou": history.best_score}
-        save_checkpoint(Path(s.save_dir) / f"{name}.pth", replace(about, **content, training=training))
-
-    if procs.is_main:
-        print(describe_run(s, procs, precision, parts, train_set.unlabelled, len(val_set), first_epoch))
-        save(first_epoch, "last_epoch_weights", training={**updates.state_dict(), **history.state_dict()})
-    load = partial(make_loader, num_workers=s.num_workers, procs=procs)
-    val_loader = load(val_set, s.unfreeze_batch_size)
-    for epoch in range(first_epoch, s.unfreeze_epoch):
-        seed_everything(epoch_seed(s, epoch, procs))  # so a resumed run repeats an uninterrupted one
-        if epoch == first_epoch or is_frozen(s, epoch) != is_frozen(s, epoch - 1):
-            model.freeze_backbone(is_frozen(s, epoch))
-            train_loader = load(train_set, batch_size(s, epoch))
-            replica = procs.wrap(model)
-            if s.compile_model:
-                replica = torch.compile(replica)  # `model` itself keeps the names of its weights
-        lr = updates.set_lr(learning_rate(s, epoch))
-        evaluates = s.eval_flag and ((epoch + 1) % s.eval_period == 0 or epoch + 1 == s.unfreeze_epoch)
-        title = f"Epoch {epoch + 1}/{s.unfreeze_epoch}"
-
-        train_loader.sampler.epoch = epoch
-        loss, _ = run_epoch(replica, train_loader, loss_fn, precision, procs, f"{title} training", updates)
-        procs.align_buffers(updates.result)
+    for epoch in run.epochs(train_set, val_set):
+        loss, _ = run_epoch(
+            epoch.model, epoch.batches, loss_fn, run.precision, procs, f"{epoch.title} training", run.updates)
+        procs.align_buffers(run.result)
         val_loss, matrix = run_epoch(
-            updates.result, val_loader, loss_fn, precision, procs, f"{title} validation",
-            num_classes=len(s.name_classes) if evaluates else 0,
+            run.result, epoch.val_batches, loss_fn, run.precision, procs, f"{epoch.title} validation",
+            num_classes=len(s.name_classes) if epoch.evaluates else 0,
         )
-        miou = scores(matrix.numpy()).miou if evaluates else None
-        history.append(epoch=epoch + 1, lr=lr, loss=loss, val_loss=val_loss, miou=miou)
-        if procs.is_main:
-            print(history.describe_last(title))
-            if evaluates:
-                history.add_overlays(draw_overlays(updates.result, val_set, s.overlays, precision, procs), epoch + 1)
-            if history.evaluations_without_gain == 0 and evaluates:
-                save(epoch + 1, "best_epoch_weights")
-            if s.save_period and (epoch + 1) % s.save_period == 0:
-                save(epoch + 1, f"ep{epoch + 1:03d}-loss{loss:.3f}-val_loss{val_loss:.3f}")
-            save(epoch + 1, "last_epoch_weights", training={**updates.state_dict(), **history.state_dict()})
-        if s.patience and history.evaluations_without_gain >= s.patience:
-            break
-    history.close()
+        found = {"miou": scores(matrix.numpy()).miou} if epoch.evaluates else {}
+        run.finish(epoch, loss=loss, val_loss=val_loss, **found)
+        if epoch.evaluates and procs.is_main:
+            overlays = draw_overlays(run.result, val_set, s.overlays, run.precision, procs)
+            run.history.add_overlays(overlays, epoch.number)
 
 
 if __name__ == "__main__":

@@ -13,36 +13,27 @@ best_epoch_weights.pth, last_epoch_weights.pth and loss_<date>/ with curves, Ten
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
 from nets.deeplabv3_training import make_optimizer
 from nets.yolov5 import SizeName
 from utils import config
-from utils.callbacks import LossHistory
-from utils.dataloader import make_loader
 from utils.detection.boxes import DETECTION_CLASSES
 from utils.detection.checkpoint import DetectionCheckpoint
 from utils.detection.data.samples import BoxDataset, collate, require_all_classes
 from utils.detection.training.settings import check_settings, with_network
 from utils.detection.training.start import read_data, start_model
-from utils.detection.training.validation import SCORES, BoxLoss, FoundBoxes, draw_found, fitness
+from utils.detection.training.validation import PARTS, SCORES, BoxLoss, FoundBoxes, draw_found, numbers_of
 from utils.memory import keep_freed_memory
-from utils.network.checkpoint import save_checkpoint
 from utils.network.distributed import Processes, processes
-from utils.network.precision import choose_precision
-from utils.training.averaging import make_average
 from utils.training.cache import SheetCache
 from utils.training.preflight import preflight
-from utils.training.schedule import batch_size, epoch_seed, is_frozen, learning_rate
-from utils.training.settings import describe_run
-from utils.training.start import keep_previous, load_resumable
+from utils.training.schedule import learning_rate
+from utils.training.start import load_resumable
 from utils.utils import UserError, remove_abandoned, seed_everything
-from utils.utils_fit import Updates, run_epoch
+from utils.utils_fit import Run, run_epoch
 
 # ---- Machine ----
 device: str = "auto"                # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
@@ -53,6 +44,7 @@ fp16: bool = True                   # mixed precision: about half the GPU memory
 num_workers: int = 2                # processes that load sheets; 0: the main process loads them
 cache_dir: str = "cache"            # holds scaled-down sheets for later epochs and runs; safe to delete; "": no cache
 cache_gb: float = 20.0              # size limit of cache_dir in GB; the rest loads slowly
+compile_model: bool = False         # torch.compile: starts slowly, then may run faster; needs a C++ compiler
 # ---- Data ----
 dataset_path: str = "herbarium_sheets"   # folder that holds the data sets
 dataset: str = "demo"                    # its subfolder; a YOLO data set if it has data.yaml, else the VOC layout
@@ -133,70 +125,29 @@ def train(s: config.Settings, procs: Processes) -> None:
 
     seed_everything(s.seed)
     checkpoint = load_resumable(s, DetectionCheckpoint) if s.resume else None
-    precision = choose_precision(s.fp16, procs.device)
     model = start_model(s, checkpoint, train_files, procs)
-    model.freeze_batchnorm(s.freeze_bn)
-    loss_fn = BoxLoss(model.anchors)
     optimizer = make_optimizer(
         model, s.optimizer_type, learning_rate(s, s.init_epoch), s.momentum, s.weight_decay, decay_all=False)
-    average = make_average(model, s.ema, checkpoint and checkpoint.model)
-    updates = Updates(model, optimizer, precision.scaler(), s.accumulate, average, s.clip)
-    first_epoch, past = s.init_epoch, {}
-    procs.wait()  # all processes must have read their start weights before keep_previous may rename that file
-    if checkpoint:
-        first_epoch, past = checkpoint.epoch, checkpoint.training
-        updates.load_state_dict(past)
-    elif procs.is_main:
-        keep_previous(s.save_dir, DetectionCheckpoint)
-    history = LossHistory(s.save_dir, s.to_dict(), past, enabled=procs.is_main, scores=SCORES)
-
     about = DetectionCheckpoint.of_run(s.to_dict(), input_shape=list(predict_shape))
+    run = Run(s, procs, model, optimizer, about, checkpoint, scores=SCORES, parts=PARTS, clip=s.clip)
 
-    def save(epoch: int, name: str, training: dict[str, Any] | None = None) -> None:
-        content = {"model": updates.result.state_dict(), "epoch": epoch, "best_score": history.best_score}
-        save_checkpoint(Path(s.save_dir) / f"{name}.pth", replace(about, **content, training=training))
-
-    if procs.is_main:
-        print(describe_run(s, procs, precision, parts, 0, len(val_set), first_epoch))
-        save(first_epoch, "last_epoch_weights", training={**updates.state_dict(), **history.state_dict()})
-    load = partial(make_loader, num_workers=s.num_workers, procs=procs, collate=collate)
-    val_loader = load(val_set, s.unfreeze_batch_size)
-    for epoch in range(first_epoch, s.unfreeze_epoch):
-        seed_everything(epoch_seed(s, epoch, procs))  # so a resumed run repeats an uninterrupted one
-        if epoch == first_epoch or is_frozen(s, epoch) != is_frozen(s, epoch - 1):
-            model.freeze_backbone(is_frozen(s, epoch))
-            train_loader = load(train_set, batch_size(s, epoch))
-            replica = procs.wrap(model)
-        lr = updates.set_lr(learning_rate(s, epoch))
-        evaluates = s.eval_flag and ((epoch + 1) % s.eval_period == 0 or epoch + 1 == s.unfreeze_epoch)
-        title = f"Epoch {epoch + 1}/{s.unfreeze_epoch}"
-
-        train_loader.sampler.epoch = epoch
-        loss, _ = run_epoch(replica, train_loader, loss_fn, precision, procs, f"{title} training", updates)
-        procs.align_buffers(updates.result)
-        found = FoundBoxes(model.anchors, len(s.name_classes))
+    loss_fn = BoxLoss(model.anchors)
+    for epoch in run.epochs(train_set, val_set, collate):
+        loss, _ = run_epoch(
+            epoch.model, epoch.batches, loss_fn, run.precision, procs, f"{epoch.title} training", run.updates)
+        parts = loss_fn.take_parts(procs)
+        procs.align_buffers(run.result)
+        boxes = FoundBoxes(model.anchors, len(s.name_classes))
         val_loss, _ = run_epoch(
-            updates.result, val_loader, loss_fn, precision, procs, f"{title} validation",
-            observe=found.observe if evaluates else None,
+            run.result, epoch.val_batches, loss_fn, run.precision, procs, f"{epoch.title} validation",
+            observe=boxes.observe if epoch.evaluates else None,
         )
-        values = dict.fromkeys(SCORES)
-        if evaluates:
-            scores = found.scores(procs)
-            values = {"fitness": fitness(scores), "map50": scores.map50, "map50_95": scores.map50_95}
-        history.append(epoch=epoch + 1, lr=lr, loss=loss, val_loss=val_loss, **values)
-        if procs.is_main:
-            print(history.describe_last(title))
-            if evaluates:
-                overlays = draw_found(updates.result, val_set, s.overlays, s.name_classes, precision, procs)
-                history.add_overlays(overlays, epoch + 1)
-            if history.evaluations_without_gain == 0 and evaluates:
-                save(epoch + 1, "best_epoch_weights")
-            if s.save_period and (epoch + 1) % s.save_period == 0:
-                save(epoch + 1, f"ep{epoch + 1:03d}-loss{loss:.3f}-val_loss{val_loss:.3f}")
-            save(epoch + 1, "last_epoch_weights", training={**updates.state_dict(), **history.state_dict()})
-        if s.patience and history.evaluations_without_gain >= s.patience:
-            break
-    history.close()
+        parts |= loss_fn.take_parts(procs, "val_")
+        found = numbers_of(boxes.scores(procs)) if epoch.evaluates else {}
+        run.finish(epoch, loss=loss, val_loss=val_loss, **parts, **found)
+        if epoch.evaluates and procs.is_main:
+            overlays = draw_found(run.result, val_set, s.overlays, s.name_classes, run.precision, procs)
+            run.history.add_overlays(overlays, epoch.number)
 
 
 if __name__ == "__main__":

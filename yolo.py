@@ -30,7 +30,7 @@ class Detector:
     Attributes:
         name_classes: list of str; there is no background.
         colors: (R, G, B) of each class.
-        input_shape: (height, width) of the network's input.
+        input_shape: (height, width) that images are scaled to fit; the network's input is no larger than needed.
         device: the device that computes.
         checkpoint: the description in the file with the changes made here, without the weights.
         suppression: which boxes are kept.

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 import train_yolo
-from helpers import make_dataset, sheet
+from helpers import make_dataset, randomise, sheet
+from nets.yolov5 import yolov5
 from utils import config
+from utils.detection.checkpoint import DetectionCheckpoint
+from utils.network.checkpoint import save_checkpoint
 
 PLANT = (36, 60, 60, 90)  # x1, y1, x2, y2 of the plant on every sheet of `make_boxes`
 
@@ -38,6 +42,22 @@ def yolo_settings(folder: Path, **changes: Any) -> config.Settings:
         "freeze_batch_size": 2, "unfreeze_batch_size": 2, "eval_period": 1, "overlays": 0,
         "save_dir": str(folder / "logs"), "cache_dir": str(folder / "cache"), **changes,
     })
+
+
+def save_detector(
+    path: Path, settings: config.Settings, spread: float = 0.05, bias: Sequence[float] = (0.0,) * 10
+) -> None:
+    """Writes a checkpoint of a network with random weights that finds something everywhere.
+
+    spread: standard deviation of the weights of the last layer; small ones give boxes like the anchors.
+    bias: of the last layer, for box, objectness and the five classes.
+    """
+    torch.manual_seed(3)
+    model = randomise(yolov5("n", 5))
+    for conv in model.head:
+        torch.nn.init.normal_(conv.weight, 0.0, spread)
+        conv.bias.data.copy_(torch.tensor(bias).repeat(3))
+    save_checkpoint(path, DetectionCheckpoint.of_run(settings.to_dict(), model=model.state_dict()))
 
 
 def write_shapes(path: Path, size: tuple[int, int], shapes: Sequence[Mapping[str, Any]]) -> None:

@@ -10,9 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import BACKBONE_OF, ROOT, group_exists, make_dataset, numbers, train_settings, wait_for
+from boxed import make_boxes, save_detector, yolo_settings
+from helpers import BACKBONE_OF, ROOT, group_exists, numbers, train_settings, wait_for
 from utils import config
 from utils.dataloader import SheetDataset, make_loader
+from utils.detection.boxes import DETECTION_CLASSES
+from utils.detection.checkpoint import DetectionCheckpoint
+from utils.detection.data.layouts import open_boxes
+from utils.detection.data.samples import BoxDataset, collate, read_boxes
+from utils.detection.training.validation import BoxLoss, FoundBoxes
 from utils.files.voc import VocDataset
 from utils.network import precision
 from utils.network.checkpoint import load_checkpoint
@@ -48,14 +54,16 @@ def test_a_kill_leaves_a_loadable_checkpoint_and_no_workers(folder):
 
 @pytest.fixture(scope="module")
 def trained_by_two(tmp_path_factory):
-    """A data set on which two processes trained each network, as in_processes.py describes."""
-    folder = make_dataset(tmp_path_factory.mktemp("two") / "demo", train=2, val=2)
+    """A data set on which two processes trained each network and a detector, as in_processes.py describes."""
+    folder = make_boxes(tmp_path_factory.mktemp("two") / "demo", train=2, val=2)
+    plants = (0.0, 0, 0, 0, 0, -9, -9, -9, -9, 9)  # an anchor of 16 x 30 fits the plants of 16 x 20 pixels
+    save_detector(folder / "start.pth", yolo_settings(folder), spread=0.01, bias=plants)
     result = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "tests/in_processes.py",
          str(folder)],
         cwd=ROOT, env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.count("2 x cpu") == result.stdout.count("Epoch 2/2: loss") == len(BACKBONE_OF)
+    assert result.stdout.count("2 x cpu") == result.stdout.count("Epoch 2/2: loss") == len(BACKBONE_OF) + 1
     return folder
 
 
@@ -75,3 +83,23 @@ def test_two_processes(trained_by_two, model_name):
     assert len(logged["miou"]) == 2
     assert loss == pytest.approx(logged["val_loss"][-1], rel=1e-4)
     assert scores(matrix.numpy()).miou == pytest.approx(logged["miou"][-1], abs=1e-4)
+
+
+def test_two_processes_find_boxes(trained_by_two):
+    folder = trained_by_two
+    checkpoint = load_checkpoint(folder / "yolov5" / "logs" / "last_epoch_weights.pth", DetectionCheckpoint)
+    model = checkpoint.build()
+    start = load_checkpoint(folder / "start.pth", DetectionCheckpoint).build()
+    changed = [not torch.equal(*pair) for pair in zip(model.parameters(), start.parameters(), strict=True)]
+    assert checkpoint.epoch == 2 and all(changed)
+    procs = Processes(0, 1, torch.device("cpu"))
+    sheets = read_boxes(open_boxes(folder.parent, folder.name, DETECTION_CLASSES, {}), "val")
+    loader = make_loader(BoxDataset(sheets, (64, 64), 0), 1, 0, procs, collate)
+    plain = precision.choose_precision(False, procs.device)
+    loss_fn, found = BoxLoss(model.anchors), FoundBoxes(model.anchors, 5)
+    loss, _ = run_epoch(model, loader, loss_fn, plain, procs, "check", observe=found.observe)
+    names = ("val_loss", "val_box_loss", "map50")
+    logged = {name: numbers(folder / "yolov5", f"epoch_{name}.txt")[-1] for name in names}
+    assert loss == pytest.approx(logged["val_loss"], rel=1e-4)
+    assert loss_fn.take_parts(procs)["box_loss"] == pytest.approx(logged["val_box_loss"], rel=1e-4)
+    assert found.scores(procs).map50 == pytest.approx(logged["map50"], rel=1e-2) and logged["map50"] > 0

@@ -18,8 +18,9 @@ from utils.network import precision
 from utils.network.checkpoint import load_checkpoint
 from utils.network.distributed import Processes
 from utils.training.loss import make_loss
+from utils.training.updates import Updates
 from utils.utils import UserError
-from utils.utils_fit import Updates, draw_overlays, run_epoch
+from utils.utils_fit import draw_overlays, run_epoch
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 PROCS = Processes(0, 1, torch.device("cpu"))

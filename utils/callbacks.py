@@ -24,7 +24,7 @@ MIOU: Mapping[str, str] = {"miou": "mIoU"}
 class LossHistory:
     """The numbers of a run, epoch by epoch, and the files in its log folder that show them.
 
-    `epochs` is a list with one dict per epoch: epoch, lr, loss, val_loss and scores (None in an epoch without
+    `epochs` is a list with one dict per epoch: epoch, lr, loss, val_loss, parts and scores (None in an epoch without
     evaluation).
     The folder is created at the end of the first epoch, so a run that stops earlier leaves none.
 
@@ -36,6 +36,7 @@ class LossHistory:
         enabled: False writes nothing; only the main process writes.
         scores: names of the scores on the validation sheets, in `epochs` and in words. Higher is better, and the first
             decides which epoch is the best.
+        parts: names of the parts that the losses are the sum of, in the same way.
     """
 
     def __init__(
@@ -45,8 +46,9 @@ class LossHistory:
         past: Mapping[str, Any],
         enabled: bool = True,
         scores: Mapping[str, str] = MIOU,
+        parts: Mapping[str, str] = {},
     ) -> None:
-        self.scores = scores
+        self.scores, self.parts = scores, parts
         self.log_dir = Path(save_dir) / past.get("log_dir", datetime.now().strftime("loss_%Y_%m_%d_%H_%M_%S"))
         self.epochs = [dict(epoch) for epoch in past.get("epochs", ())]
         self.settings, self.enabled = settings, enabled
@@ -68,16 +70,19 @@ class LossHistory:
         return len(values) - 1 - values.index(max(values)) if values else 0
 
     def append(self, **numbers: float | None) -> None:
-        """Adds one epoch and updates every file. A file that is open in another program is updated an epoch later."""
+        """Adds one epoch and updates every file. A file that is open in another program is updated an epoch later.
+
+        numbers: epoch, lr, loss, val_loss and parts; scores if they were measured.
+        """
         if self.enabled and self.writer is None:
             self.writer = SummaryWriter(self.log_dir, purge_step=len(self.epochs) + 1)
             write_text(self.log_dir / "settings.json", json.dumps(self.settings, indent=1, ensure_ascii=False))
-        self.epochs.append(numbers)
+        self.epochs.append({**numbers, **{name: numbers.get(name) for name in self.scores}})
         if self.writer is None:
             return
-        for name in ("lr", "loss", "val_loss", *self.scores):
-            if numbers[name] is not None:
-                self.writer.add_scalar(name, numbers[name], numbers["epoch"])
+        for name, value in numbers.items():
+            if name != "epoch" and value is not None:
+                self.writer.add_scalar(name, value, numbers["epoch"])
         self.writer.flush()
         try:
             self._write_curves()
@@ -103,15 +108,18 @@ class LossHistory:
 
     def _write_curves(self) -> None:
         """Writes the text files and plots of the losses and the scores."""
-        curves = {name: self._get_curve(name) for name in ("loss", "val_loss", *self.scores)}
+        curves = {name: self._get_curve(name) for name in ("loss", "val_loss", *self.parts, *self.scores)}
         for name, (_, values) in curves.items():
             write_text(self.log_dir / f"epoch_{name}.txt", "".join(f"{value!r}\n" for value in values))
         losses = {"training": curves["loss"], "validation": curves["val_loss"]}
         plot_curves(self.log_dir / "epoch_loss.png", losses, "Loss", "loss")
+        if self.parts:
+            parts = {words: curves[name] for name, words in self.parts.items()}
+            plot_curves(self.log_dir / "epoch_parts.png", parts, "Parts of the loss", "loss")
         scores = {words: curves[name] for name, words in self.scores.items()}
         plot_curves(self.log_dir / f"epoch_{next(iter(self.scores))}.png", scores, "Validation", "score")
 
     def _get_curve(self, name: str) -> tuple[list[float], list[float]]:
         """The epochs that have a value of `name`, and these values."""
-        points = [(epoch["epoch"], epoch[name]) for epoch in self.epochs if epoch[name] is not None]
+        points = [(epoch["epoch"], epoch[name]) for epoch in self.epochs if epoch.get(name) is not None]
         return [epoch for epoch, _ in points], [value for _, value in points]

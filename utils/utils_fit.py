@@ -1,95 +1,175 @@
-"""One epoch over the training or validation sheets, and pictures of what the model finds on them."""
+"""A training run, as train.py and train_yolo.py have it, and one epoch of it over training or validation sheets."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from utils.dataloader import SheetDataset
+from nets.blocks import BackboneNetwork
+from utils.callbacks import MIOU, LossHistory
+from utils.config import Settings
+from utils.dataloader import SheetDataset, Sheets, make_loader
+from utils.network.checkpoint import Checkpoint, save_checkpoint
 from utils.network.distributed import Processes
-from utils.network.precision import Precision
+from utils.network.precision import Precision, choose_precision
 from utils.objects.drawing import draw_mask
 from utils.training.loss import Loss
-from utils.utils import IGNORE, UserError, voc_palette
+from utils.training.schedule import batch_size, epoch_seed, is_frozen, learning_rate
+from utils.training.settings import describe_run
+from utils.training.start import keep_previous
+from utils.training.updates import Updates, make_average
+from utils.utils import IGNORE, UserError, seed_everything, voc_palette
 from utils.utils_metrics import confusion_matrix_torch
 
 READ_EVERY = 10  # batches between readings of the loss: each reading waits until the GPU has finished its work
 
 
-@dataclass(frozen=True)
-class Updates:
-    """The parts of training that change the weights of `model`.
+class Epoch(NamedTuple):
+    """One epoch, ready to be trained.
 
     Attributes:
-        model: the network that learns, not wrapped or compiled.
-        optimizer: for its weights.
-        scaler: for its gradients; it does nothing unless the precision is float16.
-        accumulate: batches whose gradients are averaged for one step.
-        average: a copy of the model with the running mean of its weights. None: there is none.
-        clip: gradients with a larger norm are scaled down to this one. 0: none are.
+        number: counted from 1.
+        title: for the progress bars and errors.
+        lr: its learning rate, which is set.
+        evaluates: whether to measure the scores on the validation sheets.
+        model: the network to train; wrapped if there are several processes, or compiled.
+        batches: to train on.
+        val_batches: to validate on.
     """
 
+    number: int
+    title: str
+    lr: float
+    evaluates: bool
     model: nn.Module
-    optimizer: Optimizer
-    scaler: torch.amp.GradScaler
-    accumulate: int = 1
-    average: AveragedModel | None = None
-    clip: float = 0.0
+    batches: DataLoader
+    val_batches: DataLoader
+
+
+class Run:
+    """A training run: `for epoch in run.epochs(...)` trains and validates, then calls `finish`.
+
+    A new run renames the weights of an earlier one in save_dir, see `keep_previous`.
+
+    Args:
+        s: the constants of the script.
+        procs: the processes of the run.
+        model: the network with its start weights, on its device.
+        optimizer: for its weights.
+        about: what the checkpoints of the run say, without weights.
+        checkpoint: the run to resume. None: a new run.
+        scores: see `LossHistory`.
+        parts: see `LossHistory`.
+        clip: see `Updates`.
+
+    Attributes:
+        precision: number format of the network.
+        updates: what changes the weights.
+        history: the numbers so far, and their files.
+    """
+
+    def __init__(
+        self,
+        s: Settings,
+        procs: Processes,
+        model: BackboneNetwork,
+        optimizer: Optimizer,
+        about: Checkpoint,
+        checkpoint: Checkpoint | None,
+        *,
+        scores: Mapping[str, str] = MIOU,
+        parts: Mapping[str, str] = {},
+        clip: float = 0.0,
+    ) -> None:
+        self.s, self.procs, self.model, self.about = s, procs, model, about
+        self.precision = choose_precision(s.fp16, procs.device)
+        model.freeze_batchnorm(s.freeze_bn)
+        average = make_average(model, s.ema, checkpoint and checkpoint.model)
+        self.updates = Updates(model, optimizer, self.precision.scaler(), s.accumulate, average, clip)
+        self.first_epoch, past = s.init_epoch, {}
+        procs.wait()  # all processes must have read their start weights before keep_previous may rename that file
+        if checkpoint:
+            self.first_epoch, past = checkpoint.epoch, checkpoint.training
+            self.updates.load_state_dict(past)
+        elif procs.is_main:
+            keep_previous(s.save_dir, type(about))
+        self.history = LossHistory(
+            s.save_dir, s.to_dict(), past, enabled=procs.is_main, scores=scores, parts=parts)
 
     @property
     def result(self) -> nn.Module:
-        """The network to evaluate and save: the average if there is one, else the model."""
-        return self.model if self.average is None else self.average.module
+        """The network to evaluate and save: the running mean of the weights if there is one."""
+        return self.updates.result
 
-    def step(self) -> None:
-        """Changes the weights once, with the gradients of the last batches."""
-        if self.clip:
-            self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
-        if self.average is not None:
-            self.average.update_parameters(self.model)
+    def epochs(
+        self, train_set: Sheets, val_set: Sheets, collate: Callable[[list[Any]], Any] | None = None
+    ) -> Iterator[Epoch]:
+        """Yields each epoch that is left, until the last one or until `patience` ends.
 
-    def set_lr(self, lr: float) -> float:
-        """The learning rate `lr`, after setting it for all weights."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        return lr
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs in addition to the weights of `result`."""
-        state = {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
-        if self.average is not None:
-            state["weights"] = self.model.state_dict()
-            state["averaged_steps"] = self.average.n_averaged.item()
-        return state
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continues from `state`, made by `state_dict`. The weights must be loaded already.
-
-        A scaler or an average that the earlier run did not use starts fresh.
+        Args:
+            train_set: gives the samples to train on.
+            val_set: the validation sheets.
+            collate: see `make_loader`.
         """
-        own = self.optimizer.param_groups
-        # The earlier run may have used another device, and `fused` depends on the device.
-        groups = [{**then, "fused": now["fused"]} for then, now in zip(state["optimizer"]["param_groups"], own)]
-        self.optimizer.load_state_dict({**state["optimizer"], "param_groups": groups})
-        if state["scaler"]:
-            self.scaler.load_state_dict(state["scaler"])
-        if self.average is not None:
-            self.average.n_averaged.fill_(state.get("averaged_steps", 0))
+        s, procs = self.s, self.procs
+        if procs.is_main:
+            print(describe_run(
+                s, procs, self.precision, train_set.parts, train_set.unlabelled, len(val_set), self.first_epoch))
+            self._save_last(self.first_epoch)
+        val_batches = make_loader(val_set, s.unfreeze_batch_size, s.num_workers, procs, collate)
+        for number in range(self.first_epoch, s.unfreeze_epoch):
+            seed_everything(epoch_seed(s, number, procs))  # so a resumed run repeats an uninterrupted one
+            if number == self.first_epoch or is_frozen(s, number) != is_frozen(s, number - 1):
+                self.model.freeze_backbone(is_frozen(s, number))
+                batches = make_loader(train_set, batch_size(s, number), s.num_workers, procs, collate)
+                model = procs.wrap(self.model)
+                if s.compile_model:
+                    model = torch.compile(model)  # `self.model` itself keeps the names of its weights
+            batches.sampler.epoch = number
+            lr = self.updates.set_lr(learning_rate(s, number))
+            evaluates = s.eval_flag and ((number + 1) % s.eval_period == 0 or number + 1 == s.unfreeze_epoch)
+            title = f"Epoch {number + 1}/{s.unfreeze_epoch}"
+            yield Epoch(number + 1, title, lr, evaluates, model, batches, val_batches)
+            if s.patience and self.history.evaluations_without_gain >= s.patience:
+                break
+        self.history.close()
+
+    def finish(self, epoch: Epoch, **numbers: float) -> None:
+        """Logs an epoch and saves its checkpoints.
+
+        epoch: the one that `epochs` gave.
+        numbers: loss, val_loss, those of `parts`, and those of `scores` if the epoch evaluates.
+        """
+        self.history.append(epoch=epoch.number, lr=epoch.lr, **numbers)
+        if not self.procs.is_main:
+            return
+        print(self.history.describe_last(epoch.title))
+        if epoch.evaluates and self.history.evaluations_without_gain == 0:
+            self._save(epoch.number, "best_epoch_weights")
+        if self.s.save_period and epoch.number % self.s.save_period == 0:
+            loss, val_loss = numbers["loss"], numbers["val_loss"]
+            self._save(epoch.number, f"ep{epoch.number:03d}-loss{loss:.3f}-val_loss{val_loss:.3f}")
+        self._save_last(epoch.number)
+
+    def _save_last(self, epochs: int) -> None:
+        """Saves what a resumed run needs, after this number of epochs."""
+        self._save(epochs, "last_epoch_weights", {**self.updates.state_dict(), **self.history.state_dict()})
+
+    def _save(self, epochs: int, name: str, training: dict[str, Any] | None = None) -> None:
+        """Saves a checkpoint of this name, after this number of epochs."""
+        content = {"model": self.result.state_dict(), "epoch": epochs, self.about.best: self.history.best_score}
+        save_checkpoint(Path(self.s.save_dir) / f"{name}.pth", replace(self.about, **content, training=training))
 
 
 def run_epoch(

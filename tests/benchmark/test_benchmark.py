@@ -18,6 +18,7 @@ from utils import config
 from utils.benchmark import setup
 from utils.benchmark.scoring import miou_speeds, naive_miou_speeds
 from utils.benchmark.training import step_seconds, usual_step_seconds
+from utils.detection.boxes import DETECTION_CLASSES
 from utils.files.images import read_image
 from utils.files.voc import VocDataset
 from utils.network import precision
@@ -42,7 +43,8 @@ def settings(tmp_path, small_model):
         return config.read(ROOT / "benchmark.py", **{
             "work_dir": str(tmp_path / "work"), "drawn": 1, "sheet_size": (320, 240), "sheets": 2, "repeats": 1,
             "steps": 1, "input_shape": (64, 48), "batch_sizes": (2,), "num_workers": 0, "device": "cpu",
-            "growth_sheets": (2,), "growth_megapixels": (0.05,), "model_path": str(small_model), **changes,
+            "growth_sheets": (2,), "growth_megapixels": (0.05,), "model_path": str(small_model),
+            "detector_path": "", **changes,
         })
 
     return make
@@ -67,6 +69,7 @@ def here(monkeypatch):
 
 ROWS = {
     "predict": ["predict a folder, one CPU thread", "predict a folder, all CPU threads"],
+    "detect": ["find boxes in a folder, one CPU thread", "find boxes in a folder, all CPU threads"],
     "digitise": ["digitise a folder, one CPU thread", "digitise a folder, all CPU threads"],
     "serve": ["request for a mask, one CPU thread", "request for JSON, one CPU thread",
               "request for a mask, all CPU threads", "request for JSON, all CPU threads"],
@@ -79,6 +82,8 @@ ROWS = {
 SAID = {
     "predict": ["Predicting a folder, one CPU thread", "Decoding, the network and encoding alone, one CPU thread",
                 "Predicting a folder, all CPU threads", "Decoding, the network and encoding alone, all CPU threads"],
+    "detect": ["Predicting the sheets to find boxes on, one CPU thread", "Finding boxes in a folder, one CPU thread",
+               "Predicting the sheets to find boxes on, all CPU threads", "Finding boxes in a folder, all CPU threads"],
     "digitise": ["Predicting the sheets to digitise, one CPU thread", "Digitising a folder, one CPU thread",
                  "Predicting the sheets to digitise, all CPU threads", "Digitising a folder, all CPU threads"],
     "serve": ["Serving sheets, one CPU thread", "Serving sheets, all CPU threads"],
@@ -90,8 +95,8 @@ SAID = {
                "Predicting 0.05 megapixels", "Digitising 0.05 megapixels", "Scoring 0.05 megapixels"],
 }
 MEASURED = {
-    "predict_seconds": [1.0], "digitise_seconds": [1.0], "predict_floor": [1.0], "miou_speeds": ([1.0], 0.5),
-    "naive_miou_speeds": ([1.0], 0.5),
+    "predict_seconds": [1.0], "predict_floor": [1.0], "detect_seconds": [1.0], "digitise_seconds": [1.0],
+    "miou_speeds": ([1.0], 0.5), "naive_miou_speeds": ([1.0], 0.5),
     "request_seconds": {name: [1.0] for name in (PNG, JSON, f"{PNG} directly", f"{JSON} directly")},
     "loader_speeds": ([1.0], [1.0]), "naive_speeds": [1.0], "miou_seconds": [1.0],
     "step_seconds": ("float32", [1.0], [1.0], [1.0], 0.0), "usual_step_seconds": [1.0],
@@ -143,7 +148,8 @@ def test_quick_gives_the_rows_of_every_part(tmp_path, monkeypatch, capsys):
     steps = [name.replace("2 x 64 x 48", f"{benchmark.QUICK['batch_sizes'][0]} x {size}") for name in ROWS["step"]]
     sets = [*(f"{count} sheets" for count in benchmark.QUICK["growth_sheets"]), "0.1 megapixels"]
     growth = [f"{kind}, {title}" for title in sets for kind in ("predict a folder", "digitise a folder", "get_miou")]
-    expected = [*ROWS["predict"], *ROWS["digitise"], *ROWS["serve"], *ROWS["loader"], *steps, *ROWS["miou"], *growth]
+    expected = [row for part in ("predict", "detect", "digitise", "serve", "loader") for row in ROWS[part]]
+    expected += [*steps, *ROWS["miou"], *growth]
     assert len(names) == len(expected) and all(name.startswith(start) for name, start in zip(names, expected))
 
 
@@ -189,4 +195,5 @@ def test_what_goes_to_another_process_arrives(settings):
     arrived = pickle.loads(pickle.dumps(measured))
     assert arrived.settings == measured.settings and arrived.files == measured.files
     assert arrived.make_model().input_shape == (128, 128)
+    assert arrived.make_detector().name_classes == list(DETECTION_CLASSES)
     assert arrived.evaluation(arrived.linked("one", 1), "val").args[0].split == "val"

@@ -47,7 +47,7 @@ def test_classes_and_colours() -> None:
     assert DETECTION_CLASSES == ("Barcode", "Label", "Color chart", "Scale", "Specimen")
     assert box_colors(5) == default_colors(6)[1:]  # a barcode is as red as in masks
     assert box_values(("A", "B"), {"b": "B", "x": "_ignore_", "y": "C"}) == {
-        "A": 0, "B": 1, "b": 1, "x": 255, "_ignore_": 255, "__ignore__": 255}
+        "A": 0, "B": 1, "b": 1, "x": 255, "_background_": 255, "_ignore_": 255, "__ignore__": 255}
 
 
 def test_boxes_are_cut_at_the_edges_and_counted() -> None:
@@ -119,9 +119,12 @@ def test_yolo(tmp_path: Path) -> None:
     (root / "data.yaml").write_text("train: images/train\nval: images/val\nnames: {0: Specimen, 1: Chart}\n")
     np.testing.assert_allclose(read(root), [[2, 40, 15, 60, 35], [4, 10, 10, 30, 30]], atol=1e-4)
     assert read(root, "val").shape == (0, 5)  # no label file: nothing on it
-    (root / "list.txt").write_text("./images/train/K 1.a.png\n")
-    (root / "data.yaml").write_text("path: .\ntrain: list.txt\nval: [images/val]\nnames: [Specimen, Chart]\n")
+    (root / "images" / "list.txt").write_text("./train/K 1.a.png\n")  # paths from the folder of the list
+    (root / "data.yaml").write_text("path: .\ntrain: images/list.txt\nval: [images/val]\nnames: [Specimen, Chart]\n")
     assert len(read(root)) == 2
+    (root / "images" / "list.txt").write_text("./train/K 1.a.png\n./train/notes.docx\n")
+    with pytest.raises(UserError, match="notes.docx"):
+        read(root)
 
 
 @pytest.mark.parametrize(("text", "message"), [

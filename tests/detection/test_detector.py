@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,19 +16,17 @@ from pycocotools.coco import COCO
 
 import predict_yolo
 import yolo
-from boxed import make_boxes, yolo_settings
-from helpers import csv_rows, randomise
-from nets.yolov5 import yolov5
+from boxed import make_boxes, save_detector, yolo_settings
+from helpers import csv_rows
 from utils import config
 from utils.detection.average_precision import detection_scores
 from utils.detection.boxes import DETECTION_CLASSES, Box, box_colors
 from utils.detection.checkpoint import DetectionCheckpoint
-from utils.detection.decoding import VALIDATION, decode, non_maximum_suppression
+from utils.detection.decoding import PREDICTION, VALIDATION, decode, non_maximum_suppression
 from utils.detection.predicting.drawing import draw_boxes
-from utils.detection.predicting.evaluate import find_failures
+from utils.detection.predicting.evaluate import find_failures, suppress_more
 from utils.labels.formats.labelme import find_image, read_labelme
 from utils.labels.formats.yolo import read_yolo
-from utils.network.checkpoint import save_checkpoint
 from utils.network.letterbox import Placement, letterbox, network_input
 from utils.utils import UserError
 
@@ -37,13 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set, demo/, and a checkpoint, model.pth, of a network that finds something everywhere."""
     root = tmp_path_factory.mktemp("detector")
     make_boxes(root / "demo", 2, 2)
-    torch.manual_seed(3)
-    model = randomise(yolov5("n", 5))
-    for conv in model.head:
-        torch.nn.init.normal_(conv.weight, 0.0, 0.05)
-        torch.nn.init.zeros_(conv.bias)
-    about = DetectionCheckpoint.of_run(yolo_settings(root / "demo").to_dict(), model=model.state_dict())
-    save_checkpoint(root / "model.pth", about)
+    save_detector(root / "model.pth", yolo_settings(root / "demo"))
     return root
 
 
@@ -166,6 +159,13 @@ def test_a_bad_file_is_skipped_and_an_original_never_overwritten(
         predict_yolo.main(settings(folder, tmp_path, mode="image", image=image, output_dir=str(tmp_path / "in")))
 
 
+def test_fps(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert predict_yolo.main(settings(folder, tmp_path, mode="fps", fps_repeats=2)) == 0
+    assert re.search(r"K\.0000\.jpg, 96 x 64 pixels on cpu: [\d.]+ ms an image .* 2 times", capsys.readouterr().out)
+    with pytest.raises(UserError, match="Mode fps needs an image"):
+        predict_yolo.main(settings(folder, tmp_path, mode="fps", fps_repeats=0))
+
+
 def test_video(folder: Path, tmp_path: Path) -> None:
     writer = cv2.VideoWriter(str(tmp_path / "in.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 5, (64, 96))
     for _ in range(2):
@@ -212,15 +212,34 @@ def test_failures_by_hand() -> None:
     true = np.array([[0, 0, 0, 10, 10], [1, 20, 0, 30, 10], [2, 40, 0, 50, 10]], np.float32)
     found = np.array([
         [0, 0, 10, 9, 0.9, 0],      # right
-        [0, 0, 10, 10, 0.8, 0],     # the same object again
+        [0, 0, 10, 7, 0.8, 0],      # the same object again
         [20, 0, 30, 10, 0.7, 2],    # of another class
-        [40, 0, 50, 10, 0.2, 2],    # too unsure
     ], np.float32)
-    failure = find_failures(found, true, 0.25)
+    failure = find_failures(found, true)
     assert failure.missed[:, 0].tolist() == [1, 2]
     np.testing.assert_allclose(failure.false[:, 4], [0.8, 0.7])
-    assert find_failures(found[:0], true, 0.25).missed.shape == (3, 5)
-    assert find_failures(found, true[:0], 0.25).false.shape == (3, 6)
+    assert find_failures(found[:0], true).missed.shape == (3, 5)
+    assert find_failures(found, true[:0]).false.shape == (3, 6)
+
+
+def test_failures_are_those_of_prediction() -> None:
+    found = np.array([
+        [0, 0, 10, 10, 0.9, 0],
+        [0, 0, 10, 10, 0.8, 1],     # the same box, of another class
+        [0, 0, 10, 5.5, 0.7, 0],    # overlaps the first by 0.55: validation keeps it
+        [20, 0, 30, 10, 0.6, 0],
+        [40, 0, 50, 10, 0.25, 2],   # too unsure
+    ], np.float32)
+    np.testing.assert_array_equal(suppress_more(found, PREDICTION), found[[0, 3]])
+    np.testing.assert_array_equal(suppress_more(found, PREDICTION._replace(most=1)), found[:1])
+    assert suppress_more(found[:0], PREDICTION).shape == (0, 6)
+
+
+@pytest.mark.parametrize("color", [(255, 255, 255), (0, 180, 255), (0, 0, 128), (128, 128, 0)])
+def test_names_can_be_read_on_any_colour(color: tuple[int, int, int]) -> None:
+    picture = np.full((200, 300, 3), color, np.uint8)  # so that only the letters can be seen
+    named = draw_boxes(picture, [Box("Label", 0, 0.5, 100, 120, 180, 170)], [color])
+    assert np.abs(named.mean(2) - np.mean(color)).max() > 100
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])

@@ -111,14 +111,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Boxed]:
     return read_boxes(open_boxes(folder.parent, "set", DETECTION_CLASSES, {}), "train")
 
 
-def test_validation_samples_are_letterboxed(files: list[Boxed]) -> None:
+def test_validation_samples_are_letterboxed_as_for_prediction(files: list[Boxed]) -> None:
     image, boxes = BoxDataset(files, (64, 96), 0)[0, 0]
-    assert image.shape == (64, 96, 3) and image.dtype == torch.uint8
-    # 96 x 64 becomes 64 x 43, with bars of 26 on the left; the plant is at x 36 to 60 of 64, y 60 to 90 of 96
+    assert image.shape == (64, 64, 3) and image.dtype == torch.uint8  # 96 columns would hold 32 of grey
+    # 96 x 64 becomes 64 x 43, with bars of 10 on the left; the plant is at x 36 to 60 of 64, y 60 to 90 of 96
     plant = boxes[boxes[:, 0] == 4]
-    torch.testing.assert_close(plant, torch.tensor([[4, 26 + 36 * 43 / 64, 40, 26 + 60 * 43 / 64, 60]]))
-    inside = image[42:58, 52:64].float()
-    assert (inside[..., 1] > inside[..., 0] + 60).all() and (image[:, :26] == 128).all()
+    torch.testing.assert_close(plant, torch.tensor([[4, 10 + 36 * 43 / 64, 40, 10 + 60 * 43 / 64, 60]]))
+    inside = image[42:58, 36:48].float()
+    assert (inside[..., 1] > inside[..., 0] + 60).all() and (image[:, :10] == 128).all()
 
 
 def test_batches(files: list[Boxed]) -> None:
@@ -129,6 +129,14 @@ def test_batches(files: list[Boxed]) -> None:
     empty = collate([(images[0], torch.zeros(0, 5)), (images[1], torch.ones(1, 5))])[1]
     assert empty.tolist() == [[1, 1, 1, 1, 1, 1]]
     assert collate([(images[0], torch.zeros(0, 5))])[1].shape == (0, 6)
+
+
+def test_images_of_other_sizes_are_filled_up_with_grey() -> None:
+    high, wide = torch.full((64, 32, 3), 1, dtype=torch.uint8), torch.full((32, 96, 3), 2, dtype=torch.uint8)
+    images, targets = collate([(high, torch.ones(1, 5)), (wide, torch.ones(1, 5))])
+    assert images.shape == (2, 64, 96, 3) and targets[:, 1:].eq(1).all()
+    assert torch.equal(images[0, :, :32], high) and torch.equal(images[1, :32], wide)
+    assert images[0, :, 32:].eq(128).all() and images[1, 32:].eq(128).all()
 
 
 def test_workers_and_cache_change_nothing(files: list[Boxed], tmp_path: Path) -> None:

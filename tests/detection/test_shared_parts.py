@@ -13,7 +13,8 @@ from utils import callbacks
 from utils.callbacks import LossHistory
 from utils.network.distributed import Processes
 from utils.network.precision import choose_precision
-from utils.utils_fit import Updates, run_epoch
+from utils.training.updates import Updates
+from utils.utils_fit import run_epoch
 
 CPU = torch.device("cpu")
 ONE = Processes(0, 1, CPU)
@@ -64,6 +65,21 @@ def test_scores_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert drawn["epoch_fitness.png"] == {
         "fitness": ([1, 2, 4], [0.2, 0.4, 0.3]), "mAP50": ([1, 2, 4], [0.5, 0.3, 0.9])}
     history.close()
+
+
+def test_parts_of_the_loss_in_a_run_that_began_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = {}
+    monkeypatch.setattr(callbacks, "plot_curves", lambda path, curves, *args: drawn.update({path.name: curves}))
+    past = {"epochs": [{"epoch": 1, "lr": 0.1, "loss": 2.0, "val_loss": 3.0, "miou": None}]}
+    history = LossHistory(tmp_path, {}, past, parts={"box_loss": "boxes"})
+    history.append(epoch=2, lr=0.1, loss=1.5, val_loss=2.5, box_loss=0.5)
+    history.close()
+    assert (history.log_dir / "epoch_box_loss.txt").read_text() == "0.5\n"
+    assert drawn["epoch_parts.png"] == {"boxes": ([2], [0.5])}
+    assert drawn["epoch_loss.png"]["training"] == ([1, 2], [2.0, 1.5])
+    assert history.state_dict()["epochs"][1]["miou"] is None
 
 
 def test_what_one_process_gathers_is_its_own() -> None:

@@ -8,17 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import train
 import train_yolo
 from boxed import make_boxes, yolo_settings
-from helpers import ROOT, new_deeplab, numbers, train_settings
+from helpers import ROOT, make_dataset, new_deeplab, numbers, train_settings
 from nets.community import to_community
 from nets.yolov5 import yolov5
 from utils.detection.boxes import DETECTION_CLASSES
 from utils.detection.checkpoint import DetectionCheckpoint
 from utils.detection.data.layouts import open_boxes
 from utils.detection.data.samples import BoxDataset, collate, read_boxes
+from utils.detection.training.start import read_data
 from utils.detection.training.validation import NOMINAL_BATCH, BoxLoss, FoundBoxes, fitness
 from utils.network.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from utils.network.distributed import Processes
@@ -51,6 +53,9 @@ def test_what_a_run_leaves(whole: Path) -> None:
     assert checkpoint.best_score == max(best) and len(best) == 2
     assert best == pytest.approx([0.1 * half + 0.9 * mean for half, mean in zip(
         numbers(whole, "epoch_map50.txt"), numbers(whole, "epoch_map50_95.txt"))])
+    for prefix in ("", "val_"):
+        parts = [numbers(whole, f"epoch_{prefix}{name}_loss.txt") for name in ("box", "objectness", "class")]
+        assert np.sum(parts, axis=0) == pytest.approx(numbers(whole, f"epoch_{prefix}loss.txt"), rel=1e-5)
     model = checkpoint.build()
     assert not model.training and torch.equal(model.anchors, checkpoint.model["anchors"])
     content = torch.load(whole / "logs" / "best_epoch_weights.pth", weights_only=True)
@@ -67,9 +72,11 @@ def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path: Path, whole: Path)
             raise KeyboardInterrupt
         return real(*args, **kwargs)
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "compile", nn.Sequential)  # a wrapper that gives all weights another name
         patch.setattr(train_yolo, "run_epoch", interrupt)
-        train_yolo.main(yolo_settings(folder, ema=0.9))
+        with pytest.raises(KeyboardInterrupt):
+            train_yolo.main(yolo_settings(folder, ema=0.9, compile_model=True))
     assert last(folder).epoch == 1
     train_yolo.main(yolo_settings(folder, ema=0.9, resume=True))
     for name in ("epoch_loss.txt", "epoch_val_loss.txt", "epoch_fitness.txt"):
@@ -148,6 +155,15 @@ def test_specimens_are_needed(tmp_path: Path) -> None:
         train_yolo.main(yolo_settings(folder))
 
 
+def test_a_data_set_without_a_class_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = make_boxes(tmp_path / "demo", 2, 1)
+    make_dataset(tmp_path / "bare", 2, 1)  # without specimens.json
+    _, parts, _ = read_data(yolo_settings(folder, mixed_in={"bare": 0.5}), ONE)
+    assert [part.samples for part in parts] == [2, 2]
+    err = capsys.readouterr().err
+    assert err.count("has no box of") == 1 and "bare has no box of Specimen: where" in err
+
+
 def test_the_loss_counts_each_image_alike() -> None:
     model = yolov5("n", 5)
     targets = torch.tensor([[0.0, 2, 10, 12, 40, 50], [0, 4, 0, 0, 64, 60]])
@@ -156,8 +172,22 @@ def test_the_loss_counts_each_image_alike() -> None:
     loss = BoxLoss(model.anchors)
     double = [torch.cat([output, output]) for output in outputs]
     others = torch.cat([targets, targets + torch.tensor([1.0, 0, 0, 0, 0, 0])])
-    assert loss(double, others).item() == pytest.approx(loss(outputs, targets).item(), rel=1e-5)
+    value = loss(outputs, targets).item()
+    assert loss(double, others).item() == pytest.approx(value, rel=1e-5)
     assert NOMINAL_BATCH == 64
+
+
+def test_the_parts_are_means_over_images() -> None:
+    loss = BoxLoss(yolov5("n", 5).anchors)
+    shapes = [(3, 64 // stride, 64 // stride, 10) for stride in (8, 16, 32)]
+    one, two = ([torch.zeros(images, *shape) for shape in shapes] for images in (1, 2))
+    target = torch.tensor([[0.0, 2, 10, 12, 40, 50]])
+    values = [loss(one, target).item(), loss(two, target[:0]).item()]  # of an image with a box, and of two without
+    first = loss.take_parts(ONE)
+    assert sum(first.values()) == pytest.approx((values[0] + 2 * values[1]) / 3, rel=1e-5)
+    loss(two, target[:0])
+    second = loss.take_parts(ONE, "val_")
+    assert second == pytest.approx({"val_box_loss": 0, "val_objectness_loss": values[1], "val_class_loss": 0})
 
 
 def test_scores_of_perfect_boxes() -> None:

@@ -6,7 +6,7 @@ import torch
 import train
 from helpers import train_settings
 from utils.network.checkpoint import load_checkpoint
-from utils.training.averaging import make_average
+from utils.training.updates import make_average
 
 
 def test_averaged_weights_by_hand():

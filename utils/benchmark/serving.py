@@ -11,7 +11,7 @@ from utils.benchmark.predicting import expected_seconds
 from utils.benchmark.setup import CPU_MODES, Model, Setup
 from utils.benchmark.table import Row
 from utils.config import Settings
-from utils.digitise.sheet import analyse
+from utils.digitise.sheet import Models, analyse
 from utils.files.images import read_image
 from utils.files.jobs import worker_threads
 from utils.files.masks import encode_mask
@@ -48,7 +48,8 @@ def request_seconds(setup: Setup, repeats: int | None = None) -> dict[str, list[
     s = Settings(**{**setup.serving.to_dict(), **UNLIMITED, "host": "127.0.0.1", "port": 0, "threads": 1})
     values: dict[str, list[float]] = {}
     with worker_threads(1) as executor:
-        app = make_app(model, s, setup.digitising, executor, {"id": "", "name": "", "backbone": ""})
+        app = make_app(
+            Models(model), s, setup.digitising, executor, {"id": "", "name": "", "backbone": "", "detector": None})
         with serving(app, s) as server:
             work = _ways(model, setup.digitising, (server.effective_host, int(server.effective_port)))
             for repeat in range((repeats or setup.settings.repeats) + 1):
@@ -81,5 +82,5 @@ def _ways(model: Model, digitising: Settings, address: tuple[str, int]) -> dict[
         PNG: lambda path: ask(path, PNG),
         f"{PNG} directly": lambda path: encode_mask(model.segment(read_image(path)), model.colors),
         JSON: lambda path: ask(path, JSON),
-        f"{JSON} directly": lambda path: analyse(model, read_image(path), None, digitising),
+        f"{JSON} directly": lambda path: analyse(Models(model), read_image(path), None, digitising),
     }

@@ -15,6 +15,7 @@ from utils.benchmark.processes import in_fresh_process
 from utils.benchmark.progress import Progress
 from utils.benchmark.sheets import link_dataset
 from utils.config import Settings
+from utils.detection.predicting.folder import Detector
 from utils.files.voc import VocDataset
 from utils.network.checkpoint import Checkpoint
 from utils.network.precision import Precision
@@ -54,9 +55,11 @@ class Setup:
     files: Sequence[tuple[Path, Path]]     # different sheets: (image, mask)
     predicting: Settings                   # constants of predict.py
     training: Settings                     # constants of train.py
+    detecting: Settings                    # constants of predict_yolo.py
     digitising: Settings                   # constants of digitise.py
     serving: Settings                      # constants of serve.py
     make_model: Callable[[], Model]
+    make_detector: Callable[[], Detector]
     evaluation: Evaluation
     progress: Progress = field(default_factory=Progress)
 

@@ -27,8 +27,9 @@ from utils.training.loss import make_loss
 from utils.training.preflight import preflight
 from utils.training.schedule import learning_rate
 from utils.training.start import start_model
+from utils.training.updates import Updates
 from utils.utils import pick_device
-from utils.utils_fit import Updates, run_epoch
+from utils.utils_fit import run_epoch
 
 STEP, USUAL_STEP = 1.1, 3.4  # seconds of a step for each megapixel of a batch on two cores; for estimates
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from nets.yolov5 import ANCHORS
 from utils.detection.assignment import MAX_RATIO
+from utils.detection.data.mosaic import MIN_SIDE
 
 GOOD_RECALL = 0.98  # best possible recall from which anchors are kept as they are
 GENERATIONS, SPREAD = 1000, 0.1  # tries to change the anchors, and how much by, as the deviation of a logarithm
-SHORTEST = 2.0  # pixels: boxes with a shorter side are not trained on either
 
 
 def choose_anchors(sizes: np.ndarray, seed: int) -> tuple[np.ndarray, float, float]:
@@ -24,7 +24,7 @@ def choose_anchors(sizes: np.ndarray, seed: int) -> tuple[np.ndarray, float, flo
     """
     usual = np.array(ANCHORS, np.float32)
     sizes = np.asarray(sizes, np.float32)
-    sizes = sizes[(sizes >= SHORTEST).all(axis=1)]
+    sizes = sizes[(sizes > MIN_SIDE).all(axis=1)]  # others are not trained on either
     before = best_possible_recall(sizes, usual.reshape(-1, 2))
     if before >= GOOD_RECALL or len(sizes) < usual.size // 2:
         return usual, before, before

@@ -42,9 +42,12 @@ def box_colors(num_classes: int) -> list[tuple[int, int, int]]:
 def box_values(name_classes: Sequence[str], label_names: Mapping[str, str] | None = None) -> dict[str, int]:
     """Name in the label files -> class, from 0: every class, the names of `label_names`, and IGNORE_NAMES (255).
 
+    The background, which has no boxes, is ignored as well: digitise.py writes holes in objects as such shapes.
+
     label_names: name in the files -> class, or one of IGNORE_NAMES; entries for unknown classes do not count.
     """
-    values = {name: index for index, name in enumerate(name_classes)} | dict.fromkeys(IGNORE_NAMES, IGNORE)
+    values = {name: index for index, name in enumerate(name_classes)} | dict.fromkeys(
+        (NAME_CLASSES[0], *IGNORE_NAMES), IGNORE)
     return values | {name: values[target] for name, target in (label_names or {}).items() if target in values}
 
 

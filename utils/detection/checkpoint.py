@@ -21,6 +21,7 @@ class DetectionCheckpoint(Checkpoint):
     """
 
     detects: ClassVar[bool] = True
+    best: ClassVar[str] = "best_score"
 
     best_miou: None = None  # not in the file
     best_score: float = math.nan  # best validation score so far, see `fitness`; NaN before the first evaluation

@@ -26,7 +26,7 @@ from utils.labels.marked import LabelledObject, reading_labels
 from utils.labels.names import require_known
 from utils.labels.tally import Outcome
 from utils.objects.regions import MIN_AREA
-from utils.utils import IMAGE_SUFFIXES, UserError, find_images
+from utils.utils import UserError, find_images
 
 LABELME, MASKS, SPECIMENS, DATA_YAML = "labelme", "SegmentationClass", "specimens.json", "data.yaml"
 
@@ -150,11 +150,10 @@ class YoloBoxes:
         return Labels(as_shares(boxes, size), outcomes, size)
 
     def _images(self, place: Path) -> list[Path]:
-        """The images in a folder or in a list, a text file with a path in each line."""
+        """The images in a folder, or those that a text file lists, a path in each line, from the folder of the list."""
         if place.suffix != ".txt":
             return find_images(place, recursive=True)
-        lines = read_stems(place, ()) if place.is_file() else []
-        return [self.path.parent / line for line in lines if Path(line).suffix.lower() in IMAGE_SUFFIXES]
+        return [place.parent / line for line in read_stems(place, ())] if place.is_file() else []
 
 
 def label_file(image: Path) -> Path:

@@ -12,11 +12,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from nets.yolov5 import STRIDES
 from utils.dataloader import Sheets, sheet_box
 from utils.detection.data.layouts import Labels, VocBoxes, YoloBoxes
 from utils.detection.data.mosaic import Sample, view
 from utils.labels.tally import Tally
-from utils.network.letterbox import letterbox
+from utils.network.letterbox import GREY, letterbox_tightly
 from utils.training.cache import Request, read_sheet
 from utils.training.mixing import Part, random_sheet
 from utils.training.preflight import require_usable
@@ -32,14 +33,14 @@ class Boxed(NamedTuple):
 
 
 class BoxDataset(Sheets):
-    """Image uint8 (h, w, 3) RGB at `input_shape`, and boxes float32 (n, 5) in its pixels.
+    """Image uint8 (h, w, 3) RGB, and boxes float32 (n, 5) in its pixels.
 
     Args:
         files: the sheets.
         input_shape: (height, width) of the samples.
         seed: see `Sheets`.
         scale: smallest and largest magnification; samples are random views, see `mosaic.view`. None: they are
-            letterboxed.
+            letterboxed as for prediction, so they are smaller than `input_shape` on one side.
         mosaic: share of the samples that show four sheets.
         degraded: share of the samples that become worse photographs.
         cache_dir: see `utils/training/cache.py`; the samples are the same without it.
@@ -67,7 +68,7 @@ class BoxDataset(Sheets):
         passed, number = index
         if self.scale is None:
             image, boxes = self._read(number)
-            image, (top, left, height, width) = letterbox(image, self.input_shape)
+            image, (top, left, height, width) = letterbox_tightly(image, self.input_shape, STRIDES[-1])
             boxes = boxes * np.array([1, width, height, width, height], np.float32)
             boxes += np.array([0, left, top, left, top], np.float32)
         else:
@@ -85,10 +86,17 @@ class BoxDataset(Sheets):
 
 
 def collate(samples: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images uint8 (N, h, w, 3), and targets float32 (m, 6): number of the image, from 0, class, x1, y1, x2, y2."""
+    """Images uint8 (N, h, w, 3), and targets float32 (m, 6): number of the image, from 0, class, x1, y1, x2, y2.
+
+    Smaller images get grey bars on the right and at the bottom.
+    """
     images, boxes = zip(*samples)
+    height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
+    batch = torch.full((len(images), height, width, 3), GREY, dtype=torch.uint8)
+    for target, image in zip(batch, images):
+        target[:image.shape[0], :image.shape[1]] = image
     numbers = torch.repeat_interleave(torch.arange(len(boxes)), torch.tensor([len(each) for each in boxes]))
-    return torch.stack(images), torch.cat((numbers[:, None].float(), torch.cat(boxes)), dim=1)
+    return batch, torch.cat((numbers[:, None].float(), torch.cat(boxes)), dim=1)
 
 
 def read_boxes(data: VocBoxes | YoloBoxes, split: str, announce: bool = True) -> list[Boxed]:
@@ -116,12 +124,15 @@ def _try_to_read(data: VocBoxes | YoloBoxes, files: tuple[Path, Path]) -> Labels
         return error
 
 
+def absent_classes(sheets: Sequence[Boxed], name_classes: Sequence[str]) -> list[str]:
+    """The classes that no sheet has a box of."""
+    present = {int(index) for sheet in sheets for index in sheet.boxes[:, 0]}
+    return [name for index, name in enumerate(name_classes) if index not in present]
+
+
 def require_all_classes(train: Sequence[Boxed], val: Sequence[Boxed], name_classes: Sequence[str]) -> None:
     """Raises UserError when no training sheet has a box of some class, or no validation sheet has any box."""
-    counts = np.bincount(
-        np.concatenate([sheet.boxes[:, 0] for sheet in train]).astype(int), minlength=len(name_classes))
-    absent = [name for name, count in zip(name_classes, counts) if not count]
-    if absent:
+    if absent := absent_classes(train, name_classes):
         raise UserError(
             f"No training sheet has a box of {', '.join(absent)}: label some, or take the names out of name_classes. "
             "Boxes of plants belong into specimens.json, see docs/formats.md."

@@ -41,15 +41,19 @@ def draw_boxes(
 
 
 def _write_name(picture: np.ndarray, text: str, corner: tuple[int, int], color: np.ndarray) -> None:
-    """Writes a text in a field of the box's colour, in place: above its corner (x, y), or below if there is no room."""
+    """Writes a text in a field of the box's colour, in place: above its corner (x, y), or below if there is no room.
+
+    The letters are white, or black on a light colour.
+    """
     letters = _letters(text, max(10, round(LETTERS * max(picture.shape[:2]))))
     height, width = letters.shape
     left = min(max(corner[0], 0), max(picture.shape[1] - width, 0))
     top = corner[1] - height if corner[1] >= height else max(corner[1], 0)
     field = picture[top:top + height, left:left + width]
     share = letters[:field.shape[0], :field.shape[1], None] / 255
-    white = np.iinfo(picture.dtype).max if color.max() * 2 < 3 * np.iinfo(picture.dtype).max else 0
-    field[:] = np.rint(share * white + (1 - share) * color).astype(picture.dtype)
+    highest = np.iinfo(picture.dtype).max
+    ink = highest if color.mean() < highest / 2 else 0
+    field[:] = np.rint(share * ink + (1 - share) * color).astype(picture.dtype)
 
 
 @lru_cache(256)

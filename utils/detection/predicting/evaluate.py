@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
-from torchvision.ops import box_iou
+from torchvision.ops import batched_nms, box_iou
 from tqdm import tqdm
 
 from utils.detection.average_precision import (
@@ -32,7 +32,7 @@ from utils.utils_metrics import percent
 
 FOUND_IOU = 0.5   # from which a box counts as found in the pictures of failures
 PICTURE = 1200    # longer side of such a picture, in pixels
-TRUTH = (255, 255, 255)  # colour of true boxes that were missed
+TRUTH = (0, 180, 255)  # colour of true boxes that were missed: seen on paper, plants and boards alike
 
 
 class Detector(Protocol):
@@ -78,7 +78,7 @@ def evaluate(model: Detector, sheets: Sequence[Boxed], out_dir: Path, num_worker
     scores = detection_scores(found, true, count)
     matrix = detection_matrix(found, true, count)
     write_scores(out_dir, scores, matrix, model.name_classes, len(sheets))
-    failures = [find_failures(*pair, model.suppression.score) for pair in zip(found, true)]
+    failures = [find_failures(suppress_more(boxes, model.suppression), truth) for boxes, truth in zip(found, true)]
     worst = sorted(range(len(sheets)), key=lambda number: -sum(map(len, failures[number])))
     for number in worst[:most]:
         if any(map(len, failures[number])):
@@ -92,12 +92,19 @@ def true_boxes(sheet: Boxed) -> np.ndarray:
     return sheet.boxes * np.array([1, width, height, width, height], np.float32)
 
 
-def find_failures(found: np.ndarray, true: np.ndarray, least: float) -> Failure:
-    """What is wrong with the boxes whose score is at least `least`; each true box is found by one box at most.
+def suppress_more(found: np.ndarray, settings: Suppression) -> np.ndarray:
+    """The boxes that prediction would show: of those of VALIDATION, float32 (k, 6), the ones that `settings` keep."""
+    found = found[found[:, 4] > settings.score]
+    found = found[np.sort(np.unique(found[:, :4], axis=0, return_index=True)[1])]  # of several classes, the surest
+    boxes, scores, classes = torch.from_numpy(found).split((4, 1, 1), dim=1)
+    return found[batched_nms(boxes, scores[:, 0], classes[:, 0], settings.iou).numpy()[:settings.most]]
+
+
+def find_failures(found: np.ndarray, true: np.ndarray) -> Failure:
+    """What is wrong with the boxes; each true box is found by one box at most.
 
     found: float (k, 6), the surest first. true: float (n, 5).
     """
-    found = found[found[:, 4] >= least]
     ious = box_iou(torch.from_numpy(found[:, :4]), torch.from_numpy(true[:, 1:])).numpy()
     ious[found[:, 5:6] != true[None, :, 0]] = 0
     right, free = np.zeros(len(found), bool), np.ones(len(true), bool)
@@ -109,7 +116,7 @@ def find_failures(found: np.ndarray, true: np.ndarray, least: float) -> Failure:
 
 
 def draw_failures(model: Detector, sheet: Boxed, failure: Failure, folder: Path) -> None:
-    """Writes a small picture of a sheet: boxes that were missed are white, false ones have their class's colour."""
+    """Writes a small picture of a sheet: missed boxes are light blue, false ones have their class's colour."""
     image = read_image(sheet.image)
     factor = min(1.0, PICTURE / max(image.shape[:2]))
     small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)

@@ -97,7 +97,7 @@ def predict_sheet(model: Detector, sheet: BoxFiles) -> Found:
         write_text(sheet.yolo, yolo_lines(outlines, size, {index: index for index in names}, boxes=True))
     with writing(sheet.labelme):
         described = [f"score {box.score:.2f}" for box in boxes]
-        write_labelme(sheet.labelme, outlines, names, size, sheet.source, described, shape_type="rectangle")
+        write_labelme(sheet.labelme, outlines, names, size, sheet.source, described)
     write_picture(sheet.picture, draw_boxes(pixels, boxes, model.colors, in_place=True), kept)
     return Found(boxes, size)
 

@@ -11,7 +11,7 @@ from utils.config import Settings
 from utils.detection.anchors import choose_anchors
 from utils.detection.checkpoint import DetectionCheckpoint
 from utils.detection.data.layouts import open_boxes
-from utils.detection.data.samples import Boxed, box_sizes, read_boxes
+from utils.detection.data.samples import Boxed, absent_classes, box_sizes, read_boxes
 from utils.files.jobs import warn
 from utils.network.checkpoint import DETECTORS, is_checkpoint, load_weights, read_torch_file, weights_in
 from utils.network.distributed import Processes
@@ -23,7 +23,8 @@ from utils.utils import UserError
 def read_data(s: Settings, procs: Processes) -> tuple[list[Boxed], list[Part], list[Boxed]]:
     """The training sheets, the parts of an epoch, and the validation sheets.
 
-    The parts are the data set, then those of mixed_in. Raises UserError when a data set cannot be used.
+    The parts are the data set, then those of mixed_in. A line names each of several data sets that has no box of some
+    class. Raises UserError when a data set cannot be used.
     """
     main, *others = (
         open_boxes(s.dataset_path, name, s.name_classes, s.label_names, lists)
@@ -31,6 +32,9 @@ def read_data(s: Settings, procs: Processes) -> tuple[list[Boxed], list[Part], l
     )
     own, *more = (read_boxes(data, "train", procs.is_main) for data in (main, *others))
     val = read_boxes(main, "val", procs.is_main)
+    for name, sheets in zip((s.dataset, *s.mixed_in), (own, *more)):
+        if more and procs.is_main and (absent := absent_classes(sheets, s.name_classes)):
+            warn(f"{name} has no box of {', '.join(absent)}: where its sheets show one, it is learned as background.")
     both = {sheet.image for sheet in own} & {sheet.image for sheet in val}
     if both and procs.is_main:
         warn(f"{len(both)} sheets are for training and for validation ({min(both).name}): the scores are too good.")

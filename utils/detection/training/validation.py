@@ -19,6 +19,10 @@ from utils.network.distributed import Processes
 from utils.network.precision import Precision
 
 SCORES: Mapping[str, str] = {"fitness": "fitness", "map50": "mAP50", "map50_95": "mAP50-95"}  # see LossHistory
+PARTS: Mapping[str, str] = {  # see LossHistory
+    "box_loss": "boxes", "objectness_loss": "objectness", "class_loss": "classes", "val_box_loss": "boxes, validation",
+    "val_objectness_loss": "objectness, validation", "val_class_loss": "classes, validation",
+}
 NOMINAL_BATCH = 64  # the published learning rates are for the sum of the losses of so many images
 
 
@@ -27,20 +31,39 @@ def fitness(scores: DetectionScores) -> float:
     return 0.1 * scores.map50 + 0.9 * scores.map50_95
 
 
+def numbers_of(scores: DetectionScores) -> dict[str, float]:
+    """The numbers that SCORES names."""
+    return {"fitness": fitness(scores), "map50": scores.map50, "map50_95": scores.map50_95}
+
+
 class BoxLoss:
-    """The loss of (outputs, targets) for each image, times NOMINAL_BATCH.
+    """The loss of (outputs, targets) for each image, times NOMINAL_BATCH. It also adds up its three parts.
 
     anchors: of the network, on its device.
     """
 
     def __init__(self, anchors: Tensor) -> None:
         self.anchors = anchors
+        self._sums = torch.zeros(4)  # of the parts over the images, and number of images
 
     def __call__(self, outputs: Sequence[Tensor], targets: Tensor) -> Tensor:
         """The loss, a scalar. Arguments: see `detection_loss`."""
         height, width = (side * STRIDES[0] for side in outputs[0].shape[2:4])
-        total = detection_loss(outputs, targets, self.anchors, (height, width)).total
-        return total * (NOMINAL_BATCH / len(outputs[0]))
+        images = len(outputs[0])
+        total, *parts = detection_loss(outputs, targets, self.anchors, (height, width))
+        parts = torch.stack(parts).detach() * (NOMINAL_BATCH * images)
+        self._sums = self._sums.to(parts.device) + torch.cat((parts, parts.new_full((1,), images)))
+        return total * (NOMINAL_BATCH / images)
+
+    def take_parts(self, procs: Processes, prefix: str = "") -> dict[str, float]:
+        """The mean of each part over the images of all processes since the last call; their sum is the mean loss.
+
+        prefix: of the names, which are those of PARTS.
+        """
+        *sums, images = procs.sum(self._sums).tolist()
+        self._sums = torch.zeros(4)
+        names = ("box_loss", "objectness_loss", "class_loss")
+        return {f"{prefix}{name}": value / images for name, value in zip(names, sums, strict=True)}
 
 
 class FoundBoxes:
