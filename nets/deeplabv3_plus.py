@@ -32,10 +32,12 @@ class ASPP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Features (N, out_channels, H, W) from x (N, in_channels, H, W)."""
         branches = [self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)]
-        pooled = x.mean(dim=(2, 3), keepdim=True)
-        pooled = F.relu(self.branch5_bn(self.branch5_conv(pooled)))
-        branches.append(pooled.expand_as(branches[0]))
+        branches.append(self.pool(x).expand_as(branches[0]))
         return self.conv_cat(torch.cat(branches, dim=1))
+
+    def pool(self, x: Tensor) -> Tensor:
+        """Features of the whole image, (N, out_channels, 1, 1)."""
+        return F.relu(self.branch5_bn(self.branch5_conv(x.mean(dim=(2, 3), keepdim=True))))
 
 
 class DeepLab(SegmentationNetwork):
@@ -71,7 +73,10 @@ class DeepLab(SegmentationNetwork):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, float (N, num_classes, H, W), for x, float (N, 3, H, W) RGB in [0, 1]. Any H and W will do."""
-        low_level, high_level = self.pick(self.backbone(x))
+        return self.classify(*self.pick(self.backbone(x)), x)
+
+    def classify(self, low_level: Tensor, high_level: Tensor, x: Tensor) -> Tensor:
+        """The logits for the input x, from the backbone's low-level and high-level features of it."""
         features, stride = self.aspp(high_level), self.output_stride
         if self.decoder:
             low_level = self.shortcut_conv(low_level)

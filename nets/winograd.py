@@ -43,14 +43,25 @@ class WinogradConv2d(nn.Conv2d):
     the network is traced, compiled or exported, because that would fix the number of tiles.
     """
 
+    kernels: Tensor | None = None  # the transformed kernels, once `keep_kernels` was called
+
+    def keep_kernels(self) -> None:
+        """Transforms the kernels once for all. For prediction only: from now on, the weights must not change."""
+        with torch.no_grad():
+            self.kernels = _transform(self.weight)
+
     def forward(self, x: Tensor) -> Tensor:
         """The result (N, out_channels, H, W) for x (N, in_channels, H, W)."""
         plain = (
             x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu")
             or not x.is_contiguous(memory_format=torch.channels_last) or is_recorded()
-            or len(x) * -(-x.shape[2] // TILE) * -(-x.shape[3] // TILE) < FEWEST
+            or self.kernels is None and len(x) * -(-x.shape[2] // TILE) * -(-x.shape[3] // TILE) < FEWEST
         )
-        return super().forward(x) if plain else _Convolution.apply(x, self.weight, self.bias)
+        if plain:
+            return super().forward(x)
+        if self.kernels is not None and not torch.is_grad_enabled():
+            return _convolve(x, self.kernels, self.bias)
+        return _Convolution.apply(x, self.weight, self.bias)
 
 
 class _Convolution(torch.autograd.Function):
@@ -67,7 +78,7 @@ class _Convolution(torch.autograd.Function):
             bias: (out,). None: no bias.
         """
         ctx.save_for_backward(x, weight)
-        return _convolve(x, weight, x.new_zeros(()) if bias is None else bias)
+        return _convolve(x, _transform(weight), bias)
 
     @staticmethod
     @once_differentiable
@@ -76,16 +87,27 @@ class _Convolution(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         of_x, of_weight, of_bias = ctx.needs_input_grad
         return (
-            _convolve(gradient, weight.flip(2, 3).transpose(0, 1), x.new_zeros(())) if of_x else None,
+            _convolve(gradient, _transform(weight.flip(2, 3).transpose(0, 1)), None) if of_x else None,
             _weight_gradient(x, gradient) if of_weight else None,
             gradient.sum(dim=(0, 2, 3)) if of_bias else None,
         )
 
 
-def _convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """x (N, in, H, W) convolved with weight (out, in, 3, 3) plus bias, (out,) or (): (N, out, H, W), channels last."""
-    (outputs, channels), (height, width) = weight.shape[:2], x.shape[2:]
-    kernels = KERNEL.mm(weight.permute(2, 3, 1, 0).reshape(9, -1)).view(POINTS, channels, outputs)
+def _transform(weight: Tensor) -> Tensor:
+    """The kernels of weight (out, in, 3, 3) as `_convolve` takes them, (POINTS, in, out)."""
+    outputs, channels = weight.shape[:2]
+    return KERNEL.mm(weight.permute(2, 3, 1, 0).reshape(9, -1)).view(POINTS, channels, outputs)
+
+
+def _convolve(x: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
+    """x convolved with a weight, plus bias: (N, out, H, W), channels last.
+
+    x: (N, in, H, W).
+    kernels: (POINTS, in, out), from `_transform`.
+    bias: (out,). None: no bias.
+    """
+    (channels, outputs), (height, width) = kernels.shape[1:], x.shape[2:]
+    bias = x.new_zeros(()) if bias is None else bias
     rows, across = _band_size(height, width)
     result = x.new_empty(len(x), height, width, outputs)
     for image, output in zip(x.permute(0, 2, 3, 1), result):

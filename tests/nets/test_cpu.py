@@ -8,7 +8,7 @@ from torch import nn
 
 from helpers import BACKBONE_OF, randomise
 from nets import cpu, winograd
-from nets.cpu import AtrousDepthwise, BandedResidual, CheapDropout, for_cpu
+from nets.cpu import AtrousDepthwise, BandedResidual, CheapDropout, PointwiseConv2d, for_cpu
 from nets.mobilenetv2 import mobilenetv2
 from nets.models import build_model
 from nets.winograd import WinogradConv2d
@@ -22,7 +22,8 @@ def test_what_is_made_for_a_cpu_has_the_same_parameters_and_is_done_once() -> No
     assert for_cpu(plain) is plain
     assert all(torch.equal(value, names[name]) for name, value in plain.state_dict().items())
     changed = Counter(type(module) for module, kind in zip(plain.modules(), kinds) if type(module) is not kind)
-    assert changed == {WinogradConv2d: 2, CheapDropout: 2, BandedResidual: 4, AtrousDepthwise: 10}
+    assert changed == {
+        WinogradConv2d: 2, CheapDropout: 2, BandedResidual: 4, AtrousDepthwise: 10, PointwiseConv2d: 38}
     now = [type(module) for module in plain.modules()]
     assert [type(module) for module in for_cpu(plain).modules()] == now
 
@@ -42,6 +43,19 @@ def test_what_is_made_for_a_cpu_changes_no_logits(model_name: str, faster: list[
     kinds = {type(module) for module in for_cpu(model).modules()}
     assert kinds.issuperset(faster)
     assert_parity(model(x), expected)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_pointwise_convolution_is_the_plain_one(bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    conv, x = for_cpu(nn.Conv2d(5, 7, 1, bias=bias)), torch.rand(2, 5, 9, 11)
+    expected = torch.einsum("nchw,oc->nohw", x, conv.weight[:, :, 0, 0]) + (conv.bias[:, None, None] if bias else 0)
+    calls, forward = [], nn.Conv2d.forward
+    monkeypatch.setattr(nn.Conv2d, "forward", lambda *args: calls.append(args) or forward(*args))
+    for learns, times in ((False, 0), (True, 1)):
+        with torch.set_grad_enabled(learns):
+            torch.testing.assert_close(conv(x), expected)
+        assert len(calls) == times
 
 
 @pytest.mark.parametrize("dilation", [2, 4])

@@ -137,3 +137,13 @@ def test_training_and_prediction_use_it(size, monkeypatch):
     with torch.inference_mode():
         precision.forward(fold_batchnorm(model), images)
     assert len(calls) == 6
+
+
+@torch.no_grad()
+def test_kernels_that_are_kept_serve_images_of_any_size() -> None:
+    conv = WinogradConv2d(8, 12, 3, padding=1)
+    conv.keep_kernels()
+    for size in ((5, 9), (40, 33)):
+        x = torch.rand(1, 8, *size).contiguous(memory_format=torch.channels_last)
+        expected = nn.functional.conv2d(x, conv.weight, conv.bias, padding=1)
+        assert relative_error(conv(x), expected) < 1e-4 and not torch.equal(conv(x), expected)
