@@ -15,6 +15,8 @@ from torch import nn
 
 from nets.blocks import fold_batchnorm
 from nets.cpu import for_cpu
+from nets.sparse import SparseDeepLab
+from utils.digitise.reading.lying import quarter_turns
 from utils.files.images import MODES_8BIT, pillow_to_rgb, to_uint8
 from utils.network.batching import Batcher
 from utils.network.checkpoint import load_checkpoint
@@ -25,6 +27,7 @@ from utils.objects.confidence import drop_unsure, highest_probability
 from utils.objects.drawing import draw_mask
 from utils.objects.instances import find_instances, instances_at
 from utils.objects.regions import MIN_AREA, Region, count_pixels, find_regions
+from utils.predicting.view import View, find_view
 from utils.utils import UserError, pick_device
 
 GPU_BATCH = 4  # most sheets from different threads that a GPU computes in one batch
@@ -37,6 +40,7 @@ class Segmenter:
         name_classes: list of str, background first.
         colors: (R, G, B) of each class.
         input_shape: (height, width) of the network's input.
+        calibration: what makes the confidence of objects, see `utils.objects.confidence`; empty: none.
         device: the device that computes.
         checkpoint: the description in the file with the changes made here, without the weights.
         model: the network, for prediction only, because its BatchNorms are folded.
@@ -55,6 +59,8 @@ class Segmenter:
         input_shape: tuple[int, int] | None = None,
         min_confidence: float | None = None,
         engine: str = "torch",
+        straighten: bool = True,
+        sparse: bool = True,
     ) -> None:
         """Loads `model_path`. A checkpoint of this project describes itself and needs no other argument.
 
@@ -67,10 +73,14 @@ class Segmenter:
             backbone: only for such a state dict.
             downsample_factor: the same weights work with 8 and 16. None: the checkpoint's.
             input_shape: (height, width); the same weights work with any. None: the checkpoint's.
-            min_confidence: 0 to 1; objects with a lower mean probability become background. 0 keeps all objects;
+            min_confidence: 0 to 1; objects with a lower confidence become background. 0 keeps all objects;
                 None: the checkpoint's.
             engine: "torch", or "onnxruntime", which runs on the CPU in float32 and is about as fast. It finds no
                 instances.
+            straighten: show the network a sheet that lies turned in its photograph upright. The results are in the
+                photograph's own frame all the same.
+            sparse: on a CPU, compute ASPP and decoder only where objects may be, if the checkpoint has a probe that
+                says where: see nets/sparse.py. `engine` "onnxruntime" computes everything.
 
         Raises:
             UserError: the file cannot be used, or an argument does not fit.
@@ -79,7 +89,7 @@ class Segmenter:
             model_path, name_classes=name_classes, backbone=backbone,
             downsample_factor=downsample_factor, input_shape=input_shape,
         )
-        self.device = pick_device(device)
+        self.device, self.straighten = pick_device(device), straighten
         if engine not in ("torch", "onnxruntime") or engine == "onnxruntime" and self.device.type != "cpu":
             raise UserError(f'engine is "{engine}" on {self.device}: take "torch", or "onnxruntime" on a CPU.', 2)
         self.precision = choose_precision(fp16 and engine == "torch", self.device)
@@ -87,6 +97,12 @@ class Segmenter:
         if engine == "onnxruntime":
             self.model = OnnxNetwork(self.model)
         self.model.to(self.device, memory_format=torch.channels_last)
+        self._sparse = None
+        if sparse and checkpoint.probe is not None and self.device.type == "cpu" and engine == "torch":
+            try:
+                self._sparse = SparseDeepLab(self.model, checkpoint.probe)
+            except ValueError as error:
+                raise UserError(f"{model_path} is damaged: {error} Copy the file again.") from error
         self._batcher = Batcher(self._forward, GPU_BATCH) if self.device.type == "cuda" else None
         self.checkpoint = replace(
             checkpoint, model={}, training=None,
@@ -97,6 +113,7 @@ class Segmenter:
         self.colors = [tuple(color) for color in self.checkpoint.colors]
         self.input_shape: tuple[int, int] = tuple(self.checkpoint.input_shape)
         self.min_confidence = self.checkpoint.min_confidence
+        self.calibration = self.checkpoint.calibration
         if not 0 <= self.min_confidence <= 1:
             raise UserError(f"min_confidence is {self.min_confidence}: it has to be from 0 to 1.", 2)
         if len(self.colors) != len(self.name_classes):
@@ -147,22 +164,33 @@ class Segmenter:
         """Whether the network tells the objects of one class apart."""
         return hasattr(self.model, "embed")
 
-    @torch.inference_mode()
     def _compute(self, image: Image.Image | np.ndarray) -> Output:
         """What the network says of an image, in which objects below `min_confidence` are background."""
         pixels = to_uint8(rgb_array(image))
-        boxed, placement = letterbox_tightly(pixels, self.input_shape, self.checkpoint.downsample_factor)
+        if not self.straighten:
+            return self._see(pixels, View(pixels.shape[:2]))
+        view = find_view(pixels)
+        output = self._see(pixels, view)
+        quarters = quarter_turns(output.seen, output.classes(), self.name_classes)
+        return self._see(pixels, view._replace(quarters=quarters)) if quarters else output
+
+    @torch.inference_mode()
+    def _see(self, pixels: np.ndarray, view: View) -> Output:
+        """What the network says of an image, uint8 (H, W, 3), in a view of it."""
+        seen = view.show(pixels)
+        boxed, placement = letterbox_tightly(seen, self.input_shape, self.checkpoint.downsample_factor)
         sheet = torch.from_numpy(boxed)
         try:
             output = self._batcher(sheet) if self._batcher else self._forward(sheet[None])[0]
         except torch.OutOfMemoryError as error:
             raise UserError("The GPU's memory ran out: lower num_workers, or make input_shape smaller.") from error
         logits, embeddings = np.split(output.float().cpu().numpy(), [len(self.name_classes)])
-        return Output(logits, drop_unsure(logits, self.min_confidence), embeddings, placement, pixels.shape[:2])
+        kept = drop_unsure(logits, self.min_confidence, self.calibration)
+        return Output(logits, kept, embeddings, placement, seen, view)
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits and, behind them, embeddings if the network has any, float (N, C, h, w), of uint8 (N, h, w, 3)."""
-        network = partial(_joined, self.model) if self.finds_instances else self.model
+        network = partial(_joined, self.model) if self.finds_instances else self._sparse or self.model
         return self.precision.forward(network, images.to(self.device))
 
     def detect_image(
@@ -199,7 +227,7 @@ class Segmenter:
             probability: from `segment_with_probability`; without it the confidence is NaN.
             instances: from `segment_instances`; without it connected components are the objects.
         """
-        return find_regions(mask, self.name_classes, min_area, probability, instances)
+        return find_regions(mask, self.name_classes, min_area, probability, instances, self.calibration)
 
 
 DeeplabV3 = Segmenter  # the name that other programs use
@@ -212,20 +240,26 @@ class Output(NamedTuple):
     kept: np.ndarray  # the same, in which unsure objects are background
     embeddings: np.ndarray  # float32 (2, h, w), or (0, h, w) if the network finds no instances
     placement: Placement  # of the image in the letterbox
-    size: tuple[int, int]  # height and width of the image
+    seen: np.ndarray  # the image in its view, uint8 (H, W, 3)
+    view: View
 
     def mask(self) -> np.ndarray:
         """The class of each pixel of the image, uint8 (H, W)."""
-        return unletterbox_classes(self.kept, self.placement, self.size)
+        return self.view.back(unletterbox_classes(self.kept, self.placement, self.seen.shape[:2]))
 
     def probability(self) -> np.ndarray:
         """That of each pixel's class, float32 (h, w) without the bars, 0 to 1."""
-        return highest_probability(self._without_bars(self.logits))
+        return self.view.back(highest_probability(self._without_bars(self.logits)), outside=1)
+
+    def classes(self) -> np.ndarray:
+        """The class of each pixel of the view, uint8 (h, w) without the bars."""
+        return highest_class(self._without_bars(self.kept))
 
     def instances(self, mask: np.ndarray) -> np.ndarray:
         """The number of the object of each pixel of the image, uint16 (H, W); mask: from `mask`."""
-        classes = highest_class(self._without_bars(self.kept))
-        return instances_at(mask, classes, find_instances(classes, self._without_bars(self.embeddings)))
+        classes = self.classes()
+        instances = find_instances(classes, self._without_bars(self.embeddings))
+        return instances_at(mask, self.view.back(classes), self.view.back(instances))
 
     def _without_bars(self, values: np.ndarray) -> np.ndarray:
         top, left, height, width = self.placement

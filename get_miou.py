@@ -35,6 +35,7 @@ model_path: str = "model_data/deeplab_mobilenetv2.pth"  # checkpoint; it stores 
 device: str = "auto"                # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
 input_shape: tuple[int, int] | None = None  # height, width of the network's input; None: the checkpoint's
 min_confidence: float | None = None  # lower values find more objects, and more false ones; None: the checkpoint's
+straighten: bool = True             # show the network turned sheets upright; the masks are turned back again
 num_workers: int = 2                # sheets processed at the same time; each needs about 20 bytes of memory per pixel
 # ---- Data ----
 dataset_path: str = "herbarium_sheets"   # folder that holds the data sets
@@ -56,7 +57,7 @@ def main(settings: config.Settings) -> int:
     if predicts:
         model = DeeplabV3(
             settings.model_path, device=settings.device, input_shape=settings.input_shape,
-            min_confidence=settings.min_confidence,
+            min_confidence=settings.min_confidence, straighten=settings.straighten,
         )
         images = data.images()
         classes, colors = model.name_classes, model.colors

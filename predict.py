@@ -12,30 +12,28 @@ class apart (nhm) also writes instances/<sheet>.png, in which each pixel's value
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Literal
-
-import numpy as np
 
 from deeplab import Segmenter
 from nets.models import BackboneName, DownsampleFactor
 from utils import config
-from utils.files.images import read_image
 from utils.files.jobs import warn
 from utils.memory import keep_freed_memory
 from utils.network.onnx_export import export_onnx
 from utils.objects.drawing import draw_mask
 from utils.predicting.folder import clean, predict_folder, predict_sheet
 from utils.predicting.plan import plan
+from utils.predicting.timing import time_image
 from utils.predicting.video import annotate_video
-from utils.utils import UserError, find_images, printable
+from utils.utils import UserError, printable
 
 # ---- What to do ----
 mode: Literal["folder", "image", "video", "camera", "fps", "onnx"] = "folder"  # fps: time the network; onnx: export it
 model_path: str = "model_data/deeplab_mobilenetv2.pth"  # checkpoint; it stores its classes, colours and input size
 mix_type: Literal[0, 1, 2] = 0         # 0: objects tinted; 1: colour mask; 2: objects cut out, background black
 min_confidence: float | None = None    # lower values find more objects, and more false ones; None: the checkpoint's
+straighten: bool = True                # show the network turned sheets upright; the results are turned back again
 count: bool = False                    # True: also list pixels of each class and all objects: classes.csv, objects.csv
 crops: bool = False                    # True: also cut out each object into its own file: crops/<sheet>_Label_1.jpg
 device: str = "auto"                   # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
@@ -73,7 +71,7 @@ def main(settings: config.Settings) -> int:
     model = Segmenter(
         s.model_path, device="cpu" if s.mode == "onnx" else s.device, fp16=s.fp16, name_classes=s.name_classes,
         backbone=s.backbone, downsample_factor=s.downsample_factor, input_shape=s.input_shape,
-        min_confidence=s.min_confidence, engine="torch" if s.mode == "onnx" else s.engine,
+        min_confidence=s.min_confidence, engine="torch" if s.mode == "onnx" else s.engine, straighten=s.straighten,
     )
     if s.mode == "folder":
         bad = predict_folder(
@@ -84,7 +82,7 @@ def main(settings: config.Settings) -> int:
     if s.mode == "image":
         return predict_images(model, s)
     if s.mode == "fps":
-        time_images(model, s)
+        print(time_image(model.segment, s.image, s.input_dir, s.fps_repeats, model.device))
     elif s.mode == "onnx":
         export(model, s)
     else:
@@ -134,22 +132,6 @@ def ask_for_image() -> str:
         return input("Input image filename (empty line ends): ").strip().strip("\"'")
     except EOFError:
         return ""
-
-
-def time_images(model: Segmenter, s: config.Settings) -> None:
-    """Prints how long one image takes from array to mask: the median, and the 10th and 90th percentiles."""
-    path = Path(s.image) if s.image else next(iter(find_images(s.input_dir)), None)
-    if path is None or s.fps_repeats < 1:
-        raise UserError("Mode fps needs an image, in `image` or in input_dir, and fps_repeats of at least 1.", 2)
-    pixels = read_image(path)
-    seconds = []
-    for _ in range(s.fps_repeats + 3):
-        start = time.perf_counter()
-        model.segment(pixels)  # returns the mask on the CPU, so the device has finished
-        seconds.append(time.perf_counter() - start)
-    low, median, high = np.quantile(seconds[3:], [0.1, 0.5, 0.9])  # the first three only warm up
-    print(f"{path}, {pixels.shape[0]} x {pixels.shape[1]} pixels on {model.device}: {1000 * median:.1f} ms an image "
-          f"({1000 * low:.1f} to {1000 * high:.1f} ms), {1 / median:.1f} images/s, {s.fps_repeats} times.")
 
 
 def export(model: Segmenter, s: config.Settings) -> None:

@@ -68,7 +68,7 @@ def test_a_checkpoint_needs_nothing_else(path):
 
 def test_mask_is_the_argmax_of_the_upsampled_logits(path):
     """An image that fits the network's input without bars or scaling, then at twice its size."""
-    model = Segmenter(path, device="cpu", fp16=False)
+    model = Segmenter(path, device="cpu", fp16=False, straighten=False)
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     with torch.inference_mode():
         logits = model.model(torch.from_numpy(image).permute(2, 0, 1)[None] / 255)
@@ -193,6 +193,22 @@ def test_unsure_objects_are_left_out(path, tmp_path):
         Segmenter(path, device="cpu", min_confidence=2)
 
 
+def test_the_calibration_of_a_checkpoint_makes_the_confidence(path, tmp_path):
+    """Barcodes become a tenth as likely, by the odds; labels are left as they are, with 0.57."""
+    lines = [[1.0, 0.0], [1.0, -float(np.log(10))], [1.0, 0.0]]
+    save_checkpoint(tmp_path / "calibrated.pth", replace(load_checkpoint(path), calibration=lines, min_confidence=0.5))
+    found = {}
+    for least in (None, 0.0):
+        model = Segmenter(tmp_path / "calibrated.pth", device="cpu", fp16=False, min_confidence=least)
+        model.model = SeesColours()
+        mask, probability = model.segment_with_probability(sheet())
+        found[least] = {one.name: one.confidence for one in model.regions(mask, probability=probability)}
+    share = 1 / (1 + np.exp(-0.5) + np.exp(-2))
+    assert set(found[None]) == {"Label"} and found[0.0]["Label"] == pytest.approx(share, abs=0.03)
+    odds = share / (1 - share) / 10
+    assert found[0.0]["Barcode"] == pytest.approx(odds / (1 + odds), abs=0.03)
+
+
 def test_other_colours_and_input_shape(path):
     model = Segmenter(path, device="cpu", colors=[(1, 1, 1), (2, 2, 2), (3, 3, 3)], input_shape=(32, 48))
     assert model.colors[2] == (3, 3, 3) and model.input_shape == (32, 48)
@@ -219,7 +235,7 @@ def test_gpu_agrees_with_cpu(path, fp16):
 
 
 def test_sheets_of_several_threads_in_one_batch_are_as_each_alone(path, monkeypatch):
-    model = Segmenter(path, device="cpu")
+    model = Segmenter(path, device="cpu", straighten=False)
     rng = np.random.default_rng(3)
     sheets = [rng.integers(0, 256, (40, 30 if k % 3 else 80, 3), dtype=np.uint8) for k in range(6)]
     alone = [model.segment(sheet) for sheet in sheets]

@@ -33,9 +33,9 @@ class ColourModel:
 
     def __init__(
         self, model_path: str, device: str, input_shape: tuple[int, int] | None, min_confidence: float | None,
+        straighten: bool,
     ) -> None:
-        assert (model_path, device) == ("some.pth", "cpu")
-        assert input_shape is min_confidence is None
+        assert (model_path, device, input_shape, min_confidence, straighten) == ("some.pth", "cpu", None, None, True)
 
     def segment(self, image: np.ndarray) -> np.ndarray:
         return image[:, :, 0] // 10

@@ -18,6 +18,7 @@ from utils.files.images import read_image
 from utils.files.masks import read_mask
 from utils.network import onnx_export
 from utils.network.checkpoint import save_checkpoint
+from utils.predicting import timing
 from utils.utils import UserError
 
 
@@ -83,7 +84,7 @@ def test_an_image_in_the_output_folder_is_not_overwritten(folder, capsys):
 def test_fps(folder, monkeypatch, capsys):
     Image.fromarray(sheet()).save("img/a.png")
     clock = iter([0, 9, 10, 19, 20, 29, 30, 30.1, 40, 40.2, 50, 50.3])  # three to warm up, then 0.1, 0.2 and 0.3 s
-    monkeypatch.setattr(predict.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(clock))
     assert run(mode="fps", fps_repeats=3) == 0
     out = capsys.readouterr().out
     assert f"{Path('img/a.png')}, 40 x 30 pixels on cpu: 200.0 ms an image (120.0 to 280.0 ms), 5.0 images/s" in out

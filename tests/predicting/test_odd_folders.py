@@ -24,6 +24,7 @@ class RedModel:
     """In the place of Segmenter: what is red is a colour chart."""
 
     name_classes = ["_background_", "Barcode", "Label", "Color chart"]
+    calibration = ()
     colors = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0)]
     finds_instances = False
 

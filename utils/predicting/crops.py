@@ -8,7 +8,7 @@ import os
 import re
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -19,6 +19,7 @@ from PIL import Image
 from utils.files.encode import encode_png, encode_tiff
 from utils.files.images import Kept, to_uint8, write_picture, writing
 from utils.files.metadata import SAMPLE
+from utils.objects.outline import Rectangle
 from utils.objects.regions import Region
 from utils.utils import require_distinct
 
@@ -60,7 +61,8 @@ def cut_out(pixels: np.ndarray, region: Region, margin: int | None = None, turn:
     """
     if margin is None:
         margin = round(CROP_MARGIN * math.hypot(*pixels.shape[:2]))
-    part, matrix = _turned(pixels, region, margin) if is_turned(region) else _straight(pixels, region, margin)
+    part, matrix = (
+        straightened(pixels, region.rectangle, margin) if is_turned(region) else _straight(pixels, region, margin))
     for _ in range(turn):
         matrix = matrix @ [[0, 1, 0], [-1, 0, part.shape[0]], [0, 0, 1]]
         part = np.rot90(part, -1)
@@ -70,6 +72,35 @@ def cut_out(pixels: np.ndarray, region: Region, margin: int | None = None, turn:
 def deskewed(pixels: np.ndarray, region: Region, margin: int) -> np.ndarray:
     """The pixels of `cut_out`, without a quarter turn."""
     return cut_out(pixels, region, margin).pixels
+
+
+def straightened(pixels: np.ndarray, rectangle: Rectangle, margin: int) -> tuple[np.ndarray, np.ndarray]:
+    """The part of a photograph within a rectangle and `margin` pixels around, upright, and `upright_frame`'s matrix.
+
+    pixels: the photograph, uint8 or uint16 (H, W, 3).
+    """
+    size, matrix = upright_frame(rectangle, margin)
+    corners = matrix[:2] @ [[0, size[0], size[0], 0], [0, 0, size[1], size[1]], [1, 1, 1, 1]]
+    left, top = np.maximum(np.floor(corners.min(1)).astype(int) - 2, 0)  # two more pixels for the bicubic kernel
+    right, bottom = np.ceil(corners.max(1)).astype(int) + 2
+    from_centres = matrix[:2] @ [[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]] - [[0, 0, left + 0.5], [0, 0, top + 0.5]]
+    part = cv2.warpAffine(
+        pixels[top:bottom, left:right], from_centres, size,
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+    )
+    return part, matrix
+
+
+def upright_frame(rectangle: Rectangle, margin: int) -> tuple[tuple[int, int], np.ndarray]:
+    """Width and height of what `straightened` returns, and the 3 x 3 matrix from it to the photograph."""
+    x, y, *sides, angle = rectangle
+    width, height = (math.ceil(side) + 2 * margin for side in sides)
+    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    return (width, height), np.array([
+        [cos, -sin, x - (cos * width - sin * height) / 2],
+        [sin, cos, y - (sin * width + cos * height) / 2],
+        [0, 0, 1],
+    ])
 
 
 def is_turned(region: Region) -> bool:
@@ -82,7 +113,10 @@ def is_turned(region: Region) -> bool:
     )
 
 
-def write_crops(folder: Path, name: Path, cuts: Sequence[Cut], kept: Kept, name_classes: Sequence[str]) -> list[Path]:
+def write_crops(
+    folder: Path, name: Path, cuts: Sequence[Cut], kept: Kept, name_classes: Sequence[str],
+    write: Callable[[Path, np.ndarray, Kept], None] = write_picture,
+) -> list[Path]:
     """The crop files of a sheet, one for each of `cuts`, after writing them.
 
     They are <sheet>_<class>_<n>.jpg. n counts the objects of a class in the order of `cuts`. The class has no spaces.
@@ -94,6 +128,7 @@ def write_crops(folder: Path, name: Path, cuts: Sequence[Cut], kept: Kept, name_
         cuts: the objects.
         kept: format and metadata of the sheet's file.
         name_classes: background first.
+        write: writes a file of its pixels, uint8 (h, w, 3), and of `kept`, which is for JPEGs.
 
     Raises:
         UserError: a crop cannot be written.
@@ -101,7 +136,7 @@ def write_crops(folder: Path, name: Path, cuts: Sequence[Cut], kept: Kept, name_
     kept, paths = as_jpeg(kept), []
     for cut, number in zip(cuts, number_objects(cuts)):
         paths.append(crop_path(folder, name, cut.name, number))
-        write_picture(paths[-1], np.ascontiguousarray(to_uint8(cut.pixels)), kept)
+        write(paths[-1], np.ascontiguousarray(to_uint8(cut.pixels)), kept)
     counts = Counter(_key(cut.name) for cut in cuts)
     for class_name in name_classes[1:]:
         number = counts[_key(class_name)] + 1
@@ -168,27 +203,6 @@ def _straight(pixels: np.ndarray, region: Region, margin: int) -> tuple[np.ndarr
     top, left = max(0, region.top - margin), max(0, region.left - margin)
     part = pixels[top:region.top + region.height + margin, left:region.left + region.width + margin]
     return part, np.array([[1.0, 0, left], [0, 1, top], [0, 0, 1]])
-
-
-def _turned(pixels: np.ndarray, region: Region, margin: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rectangle of an object, made upright, and the 3 x 3 matrix from it to the sheet."""
-    x, y, *sides, angle = region.rectangle
-    width, height = (math.ceil(side) + 2 * margin for side in sides)
-    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    matrix = np.array([
-        [cos, -sin, x - (cos * width - sin * height) / 2],
-        [sin, cos, y - (sin * width + cos * height) / 2],
-        [0, 0, 1],
-    ])
-    corners = matrix[:2] @ [[0, width, width, 0], [0, 0, height, height], [1, 1, 1, 1]]
-    left, top = np.maximum(np.floor(corners.min(1)).astype(int) - 2, 0)  # two more pixels for the bicubic kernel
-    right, bottom = np.ceil(corners.max(1)).astype(int) + 2
-    from_centres = matrix[:2] @ [[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]] - [[0, 0, left + 0.5], [0, 0, top + 0.5]]
-    part = cv2.warpAffine(
-        pixels[top:bottom, left:right], from_centres, (width, height),
-        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
-    )
-    return part, matrix
 
 
 def _safe(name: str) -> str:

@@ -77,13 +77,21 @@ def sheet_turned(turns: Sequence[tuple[int, float, float]]) -> int:
 
     turns: of each label and barcode its likely turn, how clear that is, and its area in any unit.
     """
-    if not turns:
-        return 0
-    turn, clear, area = np.array(turns, np.float64).T
-    size = np.sqrt(area)  # not the area itself, so that one large label does not decide alone
-    votes = np.bincount(turn.astype(int), clear ** 2 * size / size.mean(), minlength=4)
+    votes = turn_votes(turns)
     best = int(votes.argmax())
     return -best % 4 * 90 if votes[best] >= max(ENOUGH, MAJORITY * votes.sum()) else 0
+
+
+def turn_votes(turns: Sequence[tuple[int, float, float]]) -> np.ndarray:
+    """How many objects say that a sheet has to be turned by 0, 1, 2 and 3 quarters clockwise, float64 (4).
+
+    A wholly clear object of the usual size counts as 1. turns: as in `sheet_turned`.
+    """
+    if not turns:
+        return np.zeros(4)
+    turn, clear, area = np.array(turns, np.float64).T
+    size = np.sqrt(area)  # not the area itself, so that one large label does not decide alone
+    return np.bincount(turn.astype(int), clear ** 2 * size / size.mean(), minlength=4)
 
 
 def _text_turn(signs: TextSigns) -> tuple[int, float]:
