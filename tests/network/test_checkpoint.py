@@ -9,6 +9,7 @@ import torch
 
 from helpers import checkpoint_of, new_deeplab
 from nets.community import to_community
+from nets.cpu import for_cpu
 from utils.network.checkpoint import load_backbone, load_checkpoint, load_weights, save_checkpoint
 from utils.utils import UserError
 
@@ -32,7 +33,7 @@ def test_round_trip_without_unpickling_code(model, tmp_path):
     assert plain["model_name"] == "deeplabv3_plus" and plain["name_classes"] == NAMES and plain["epoch"] == 3
     x = torch.rand(1, 3, 64, 48)
     with torch.inference_mode():
-        assert torch.equal(load_checkpoint(path).build()(x), model(x))
+        assert torch.equal(for_cpu(load_checkpoint(path).build())(x), model(x))
 
 
 def test_half_precision_storage_is_read_as_float32(model, tmp_path):
@@ -87,7 +88,7 @@ def test_bare_community_state_dict_needs_names_of_its_classes(model, tmp_path):
     assert checkpoint.downsample_factor == 16 and checkpoint.colors[1] == [128, 0, 0]
     x = torch.rand(1, 3, 64, 48)
     with torch.inference_mode():
-        assert torch.equal(checkpoint.build()(x), model(x))
+        assert torch.equal(for_cpu(checkpoint.build())(x), model(x))
 
 
 def test_arguments_that_contradict_the_checkpoint(model, tmp_path):
@@ -192,7 +193,7 @@ def test_the_description_is_plain(model):
     assert description == {
         "name_classes": NAMES, "colors": [[0, 0, 0], [200, 0, 0], [0, 0, 250]], "model_name": "deeplabv3_plus",
         "backbone": "mobilenet", "downsample_factor": 16, "input_shape": [64, 48], "options": {"decoder": True},
-        "min_confidence": 0.0,
+        "min_confidence": 0.0, "calibration": [],
     }
 
 
@@ -221,6 +222,12 @@ def test_no_code_is_run_and_the_mend_is_said(model, tmp_path, monkeypatch, conte
     ({"input_shape": [64, 10**9]}, "its input_shape"),
     ({"downsample_factor": None}, "its downsample_factor None has to be a whole number"),
     ({"min_confidence": float("nan")}, "its min_confidence nan has to be a number from 0 to 1"),
+    ({"calibration": [[1.0, 0.0]]}, "its calibration .* has to be a finite slope above 0"),
+    ({"calibration": [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]}, "its calibration"),
+    ({"calibration": [[1.0, 0.0], [2.0, float("inf")], [1.0, 0.0]]}, "its calibration"),
+    ({"probe": torch.tensor([0.5, float("nan")])}, "its probe .* has to be a finite float32 tensor of one axis"),
+    ({"probe": torch.zeros(2, 3)}, "its probe"),
+    ({"probe": [0.5]}, "its probe"),
     ({"settings": []}, "its settings"),
     ({"epoch": -1}, "its epoch -1"),
     ({"options": {"decoder": "yes"}}, "its options"),

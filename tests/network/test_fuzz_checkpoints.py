@@ -21,7 +21,7 @@ def checkpoint(legacy: bool) -> bytes:
         "model": {"a.weight": torch.arange(6.0).view(2, 3), "a.count": torch.tensor(3)},
         "name_classes": ["_background_", "B"], "colors": [[0, 0, 0], [128, 0, 0]], "model_name": "deeplabv3_plus",
         "backbone": "mobilenet", "downsample_factor": 8, "input_shape": [64, 64], "options": {"decoder": True},
-        "min_confidence": 0.5, "settings": {"seed": 1}, "epoch": 2, "best_miou": 0.5,
+        "min_confidence": 0.5, "calibration": [[1.0, 0.0]] * 2, "settings": {"seed": 1}, "epoch": 2, "best_miou": 0.5,
     }, file, _use_new_zipfile_serialization=not legacy)
     return file.getvalue()
 

@@ -11,7 +11,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-from utils.scoring.plots import moving_average, plot_bars, plot_confusion, plot_curves
+from utils.scoring.calibration import Bin
+from utils.scoring.plots import moving_average, plot_bars, plot_confusion, plot_curves, plot_reliability
 
 NAMES = ["_background_", "Barcode", "$5 and 标签"]
 COLORS = [(0, 0, 255), (128, 0, 0), (0, 128, 0)]
@@ -102,3 +103,19 @@ def test_confusion_matrix_shows_the_share_of_each_row(tmp_path: Path, drawn: lis
     assert cells == {(0, 0): "75.00%", (0, 1): "25.00%", (0, 2): "0.00%",
                      (1, 0): "0.00%", (1, 1): "50.00%", (1, 2): "50.00%"}
     assert (tmp_path / "c.png").is_file()
+
+
+def test_reliability_has_points_and_intervals(tmp_path: Path, drawn: list[Axes]) -> None:
+    """The interval of 8 right ones of 10 is 0.4902 to 0.9433 (Wilson's formula, as in statsmodels)."""
+    plot_reliability(tmp_path / "r.png", {
+        "before": [Bin(0.75, 0.9, 10, 0.85, 0.8)], "after": [Bin(0.0, 0.1, 4, 0.05, 0.0), Bin(0.98, 1.0, 4, 0.99, 1.0)],
+    }, "Reliability")
+    axes = drawn[0]
+    assert labels(axes.get_legend().get_texts()) == ["before", "after"]
+    before, after = axes.containers
+    assert before.lines[0].get_xydata().tolist() == [[0.85, 0.8]]
+    assert before.lines[2][0].get_segments()[0][:, 1] == pytest.approx([0.4902, 0.9433], abs=1e-3)
+    assert after.lines[0].get_xydata().tolist() == [[0.05, 0.0], [0.99, 1.0]]
+    low, high = (segment[:, 1] for segment in after.lines[2][0].get_segments())
+    assert low[0] == pytest.approx(0) and high[1] == pytest.approx(1)
+    assert (tmp_path / "r.png").is_file()

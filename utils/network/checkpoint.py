@@ -19,9 +19,9 @@ from torch import nn
 from nets.blocks import BackboneNetwork
 from nets.community import community_model, from_community
 from nets.models import build_model
+from utils.network.soundness import require_sound
 from utils.utils import UserError, atomic_path, default_colors
 
-MAX_SIDE = 16_384  # pixels of the network's input; a larger one does not fit into any memory
 OLD_OPTIONS = ("decoder", "exact_upsampling")  # keys that old files have instead of `options`
 
 
@@ -33,6 +33,7 @@ class Checkpoint:
     """The content of a checkpoint file. Old files lack some of the fields that have a default."""
 
     detects: ClassVar[bool] = False  # whether the network is one of DETECTORS
+    best: ClassVar[str] = "best_miou"  # the field with the best score so far
 
     model: Mapping[str, torch.Tensor] = field(repr=False)  # state dict of the network
     name_classes: list[str]                                # background first
@@ -43,6 +44,8 @@ class Checkpoint:
     input_shape: list[int]                                 # [height, width] to predict with
     options: dict[str, bool] = field(default_factory=dict)  # the network's own options, see nets/models.py
     min_confidence: float = 0.0     # 0 to 1: predictions drop less certain objects; 0 keeps all
+    calibration: list[list[float]] = field(default_factory=list)  # [slope, shift] of each class; []: none
+    probe: torch.Tensor | None = field(default=None, repr=False)  # where objects may be, see nets/sparse.py
     settings: dict[str, Any] = field(default_factory=dict, repr=False)  # constants of the run
     epoch: int = 0                  # number of completed epochs
     best_miou: float = math.nan     # best validation mIoU so far, NaN before the first evaluation
@@ -61,8 +64,8 @@ class Checkpoint:
         return [each.name for each in fields(cls)]
 
     def description(self) -> dict[str, Any]:
-        """What is needed to predict, in plain types: all fields but weights, settings and progress."""
-        left_out = ("model", "settings", "epoch", "best_miou", "best_score", "training")
+        """What is needed to predict, in plain types: all fields but weights, probe, settings and progress."""
+        left_out = ("model", "probe", "settings", "epoch", "best_miou", "best_score", "training")
         return {name: getattr(self, name) for name in self.names() if name not in left_out}
 
     def build(self) -> BackboneNetwork:
@@ -101,6 +104,12 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, half: bool = False
         raise UserError(f"{path} cannot be written ({error}): check the folder and the free space.") from error
 
 
+def is_half(checkpoint: Checkpoint) -> bool:
+    """Whether half precision can hold the weights without loss, as those of a file that was written with `half`."""
+    return all(torch.equal(value.half().float(), value) for value in checkpoint.model.values()
+               if value.is_floating_point())
+
+
 def load_checkpoint(
     path: str | Path,
     kind: type[Kind] = Checkpoint,
@@ -119,7 +128,8 @@ def load_checkpoint(
         name_classes: needed for a bare state dict; otherwise None, or the same as in the checkpoint.
         model_name: None, or the same as in the checkpoint.
         backbone: None, or the same as in the checkpoint.
-        downsample_factor: replaces the checkpoint's, because the same weights fit any. A bare state dict gets 16.
+        downsample_factor: replaces the checkpoint's, because the same weights fit any. A bare state dict gets 16. The
+            probe is left out where it differs.
         input_shape: replaces the checkpoint's, for the same reason. A bare state dict gets (512, 512).
 
     Raises:
@@ -151,6 +161,7 @@ def load_checkpoint(
         checkpoint,
         downsample_factor=downsample_factor or checkpoint.downsample_factor,
         input_shape=tuple_to_list(input_shape or checkpoint.input_shape),
+        probe=checkpoint.probe if downsample_factor in (None, checkpoint.downsample_factor) else None,
     )
 
 
@@ -212,41 +223,6 @@ def read_torch_file(path: str | Path) -> Any:
         ) from error
     except Exception as error:  # the file comes from outside, and torch.load raises many kinds of errors for it
         raise UserError(f"{path} cannot be read as a checkpoint ({type(error).__name__}): copy it again.") from error
-
-
-def require_sound(checkpoint: Checkpoint, path: str | Path) -> Checkpoint:
-    """The checkpoint itself. Raises UserError when one of its fields is of another kind or out of range."""
-    def is_shape(value: Any) -> bool:
-        return isinstance(value, list) and len(value) == 2 and all(
-            type(side) is int and 1 <= side <= MAX_SIDE for side in value)
-
-    def are_colors(value: Any) -> bool:
-        return isinstance(value, list) and len(value) == len(checkpoint.name_classes) and all(
-            isinstance(color, list) and len(color) == 3
-            and all(type(part) is int and 0 <= part <= 255 for part in color) for color in value)
-
-    names, least = checkpoint.name_classes, checkpoint.min_confidence
-    checks = {
-        "model": (isinstance(checkpoint.model, Mapping), "a state dict"),
-        "name_classes": (isinstance(names, list) and 2 - checkpoint.detects <= len(names) <= 255 and all(
-            isinstance(name, str) for name in names), f"a list of {2 - checkpoint.detects} to 255 names"),
-        "colors": (isinstance(names, list) and are_colors(checkpoint.colors), "[R, G, B] of each class, 0 to 255"),
-        "model_name": (isinstance(checkpoint.model_name, str), "a name"),
-        "backbone": (isinstance(checkpoint.backbone, str), "a name"),
-        "downsample_factor": (type(checkpoint.downsample_factor) is int, "a whole number"),
-        "input_shape": (is_shape(checkpoint.input_shape), f"height and width, 1 to {MAX_SIDE}"),
-        "options": (isinstance(checkpoint.options, dict) and all(
-            isinstance(name, str) and isinstance(value, bool) for name, value in checkpoint.options.items()),
-            "names with true or false"),
-        "min_confidence": (isinstance(least, (int, float)) and 0 <= least <= 1, "a number from 0 to 1"),
-        "settings": (isinstance(checkpoint.settings, dict), "a dictionary"),
-        "epoch": (type(checkpoint.epoch) is int and checkpoint.epoch >= 0, "a whole number, 0 or more"),
-    }
-    for name, (good, allowed) in checks.items():
-        if not good:
-            value = "" if name == "model" else f" {getattr(checkpoint, name)!r:.60}"
-            raise UserError(f"{path} is damaged: its {name}{value} has to be {allowed}. Copy the file again.")
-    return checkpoint
 
 
 def load_weights(model: nn.Module, state_dict: Mapping[str, torch.Tensor], reinit_mismatched: bool) -> list[str]:

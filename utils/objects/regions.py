@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from utils.objects.boxes import object_boxes
+from utils.objects.confidence import Calibration, calibrated
 from utils.objects.outline import Rectangle, simplify, smallest_rectangle, trace
 
 MIN_AREA = 0.0002  # share of the sheet; the smallest objects on real sheets, barcodes, have about 0.0016
@@ -31,7 +32,7 @@ class Region(NamedTuple):
     rectangle: Rectangle  # the one of the least area around it
     polygon: tuple[tuple[float, float], ...]  # outer outline of its largest piece, simplified: (x, y) on pixel edges
     touches_border: bool  # whether it reaches the edge of the sheet
-    confidence: float = math.nan  # mean probability of its class over its pixels, 0 to 1; NaN: not asked for
+    confidence: float = math.nan  # mean probability of its class over its pixels, calibrated, 0 to 1; NaN: unknown
     instance: int = 0  # its number in an instance mask; 0: none
 
 
@@ -51,6 +52,7 @@ def find_regions(
     min_area: float = MIN_AREA,
     probability: np.ndarray | None = None,
     instances: np.ndarray | None = None,
+    calibration: Calibration = (),
 ) -> list[Region]:
     """The objects in a mask, sorted by class and then from top to bottom, without the background.
 
@@ -64,6 +66,7 @@ def find_regions(
         probability: float (h, w), the probability of each pixel's class, over the whole sheet but usually at a smaller
             size; it makes the confidence of the regions.
         instances: uint16 (H, W), the number of the object that each pixel belongs to, 0 for none; None: all 0.
+        calibration: what makes the confidence of that probability.
     """
     regions, pieces = [], {}
     for piece in _pieces(mask, name_classes, min_area, probability, instances):
@@ -73,6 +76,8 @@ def find_regions(
         else:
             regions.append(region)
     regions += map(_join, pieces.values())
+    regions = [region._replace(confidence=float(calibrated(region.confidence, region.index, calibration)))
+               for region in regions]
     return sorted(regions, key=lambda region: region[1:4])  # index, top, left
 
 
@@ -173,6 +178,12 @@ def _mean_probability(
         size: height and width of the sheet.
         probability: over the whole sheet, at any size.
     """
-    rows = (region.top + np.arange(region.height)) * probability.shape[0] // size[0]
-    columns = (region.left + np.arange(region.width)) * probability.shape[1] // size[1]
-    return float(probability[rows[:, None], columns][own].mean(dtype=np.float64))
+    box = np.s_[region.top:region.top + region.height, region.left:region.left + region.width]
+    return float(probability_in(box, size, probability)[own].mean(dtype=np.float64))
+
+
+def probability_in(box: tuple[slice, slice], size: tuple[int, int], probability: np.ndarray) -> np.ndarray:
+    """That of the pixels in a box of the sheet, float (height, width). Arguments: see `_mean_probability`."""
+    rows, columns = (np.arange(side.start, side.stop) * known // whole
+                     for side, known, whole in zip(box, probability.shape, size))
+    return probability[rows[:, None], columns]

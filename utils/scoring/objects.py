@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -88,7 +89,8 @@ def count_objects(truth: np.ndarray, prediction: np.ndarray, num_classes: int) -
             box = tuple(slice(max(side.start - margin, 0), side.stop + margin) for side in box)
             true, predicted = ((mask[box] == k).astype(np.uint8) for mask in (truth, prediction))
             ignored = (truth[box] == IGNORE).astype(np.uint8)
-            counts[:3, k] += _count_matches(true, predicted, ignored, min_area)
+            matches = match_objects(true, predicted, ignored, min_area)
+            counts[:3, k] += matches.true, matches.right.sum(), matches.false.sum()
             counts[3:, k] += _count_outlines(true, predicted, ignored, tolerance)
     return ObjectCounts(1, *counts)
 
@@ -108,10 +110,17 @@ def objects_table(counts: ObjectCounts, name_classes: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _count_matches(
-    true: np.ndarray, predicted: np.ndarray, ignored: np.ndarray, min_area: float
-) -> tuple[int, int, int]:
-    """How many objects of one class are true, found and false.
+class Matches(NamedTuple):
+    """Which predicted objects of one class are right. Specks and those on ignored pixels are not false, either."""
+
+    true: int  # objects in the truth; `right` says how many of them were found
+    labels: np.ndarray  # number of the predicted object of each pixel, int32 (h, w); 0: none
+    right: np.ndarray  # bool (n,), by number: it matches a true object
+    false: np.ndarray  # bool (n,), by number: it matches none
+
+
+def match_objects(true: np.ndarray, predicted: np.ndarray, ignored: np.ndarray, min_area: float) -> Matches:
+    """The predicted objects of one class, compared with the true ones; see `count_objects`.
 
     Args:
         true: mask of the class in the truth, uint8 (h, w) of 0 and 1.
@@ -125,7 +134,6 @@ def _count_matches(
     scored_areas = areas - np.bincount(labels[ignored > 0], minlength=predicted_count)
     matched = np.zeros(predicted_count, bool)
     objects = [k for k in range(1, true_count) if true_stats[k, cv2.CC_STAT_AREA] >= min_area]
-    found = 0
     for k in objects:
         x, y, width, height, area = true_stats[k]
         box = np.s_[y:y + height, x:x + width]
@@ -134,9 +142,9 @@ def _count_matches(
         best = overlaps.argmax()  # no other can match: an IoU above 0.5 needs more than half of the true object
         if overlaps[best] / (area + scored_areas[best] - overlaps[best]) > MATCH_IOU:
             matched[best] = True
-            found += 1
     false = ~matched & (areas >= min_area) & (scored_areas * 2 >= areas)
-    return len(objects), found, int(false[1:].sum())
+    false[0] = False
+    return Matches(len(objects), labels, matched, false)
 
 
 def _count_outlines(

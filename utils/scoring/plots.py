@@ -19,8 +19,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from utils.files.images import writing
+from utils.scoring.calibration import Bin
 from utils.utils import write_bytes
 from utils.utils_metrics import percent
+
+DEVIATIONS = 1.96  # of a normal distribution, on either side of its mean, that hold 95% of it
 
 
 def moving_average(values: Sequence[float]) -> np.ndarray:
@@ -127,6 +130,35 @@ def plot_confusion(path: str | Path, matrix: np.ndarray, name_classes: Sequence[
         axes.set_ylabel("truth")
         axes.set_xlabel("prediction")
         axes.set_title(title)
+
+
+def plot_reliability(path: str | Path, bins: Mapping[str, Sequence[Bin]], title: str) -> None:
+    """Writes a PNG of the share of right objects over their confidence, with 95% intervals (Wilson 1927).
+
+    Args:
+        path: the file to write.
+        bins: name of a curve -> its bins.
+        title: above the plot.
+    """
+    with png_figure(path, 6.5, 6) as figure:
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle="--")
+        for name, curve in bins.items():
+            right, count = (np.array([getattr(item, field) for item in curve]) for field in ("right", "count"))
+            scale = 1 + DEVIATIONS ** 2 / count
+            middle = (right + DEVIATIONS ** 2 / (2 * count)) / scale
+            half = DEVIATIONS * np.sqrt(right * (1 - right) / count + (DEVIATIONS / (2 * count)) ** 2) / scale
+            ends = np.maximum([right - middle + half, middle + half - right], 0)
+            axes.errorbar([item.confidence for item in curve], right, ends, label=name, marker="o", capsize=3)
+        axes.set_xlim(0, 1.02)
+        axes.set_ylim(0, 1.02)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(1))
+        axes.set_title(title)
+        axes.set_xlabel("confidence")
+        axes.set_ylabel("objects that are right")
+        axes.grid(alpha=0.3)
+        axes.legend(loc="upper left")
 
 
 @contextmanager

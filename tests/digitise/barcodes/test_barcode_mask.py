@@ -60,3 +60,15 @@ def test_a_turned_code_is_filled_to_its_own_edges() -> None:
     result = corrected(np.zeros((400, 300), np.uint8), None, diamond)
     assert abs(np.count_nonzero(result) - (70.7 * 1.08) ** 2) < 4 * 77
     assert result[150, 150] == BARCODE and not result[105, 105] and not result[195, 195]
+
+
+def test_a_code_joins_the_pieces_that_it_lies_on() -> None:
+    mask = np.zeros((400, 300), np.uint8)
+    mask[190:250, 90:140] = mask[190:250, 150:210] = BARCODE  # a gap of 10 pixels
+    result = corrected(mask, 0)
+    assert len(find_regions(result, NAME_CLASSES)) == 1 and (result[202:238, 102:198] == BARCODE).all()
+    assert not result[192:198, 141:149].any(), "the gap beside the bars stays"
+    mask[:] = 0
+    mask[190:250, 90:170] = BARCODE
+    mask[220:222, 190:192] = BARCODE  # a speck
+    assert corrected(mask, 0) is mask

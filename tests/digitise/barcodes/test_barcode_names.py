@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from utils.digitise.barcodes.names import matches_name, text_of_name
+from utils.digitise.barcodes.names import matches_name, same_number, text_of_name
 from utils.utils import UserError
 
 BARCODE_PATTERN = r"(?P<barcode>.+?)(?:[_-](?P<suffix>[A-Za-z]\d?|\d\d?))?"  # K000123, K000123_a, E00112233-2
@@ -55,3 +55,11 @@ def test_the_same_number(text: str, stem: str) -> None:
 ])
 def test_different_numbers(text: str, stem: str) -> None:
     assert not matches_name(text, stem, BARCODE_PATTERN)
+
+
+@pytest.mark.parametrize(("one", "other", "same"), [
+    ("K000123", "K-000123", True), ("K000123", "http://id.example.org/K000123", True), ("BM000123", "000123", True),
+    ("K000123", "K000124", False), ("K000123", "E000123", False), ("K000123", "", False),
+])
+def test_two_codes_of_one_number(one: str, other: str, same: bool) -> None:
+    assert same_number(one, other) is same_number(other, one) is same

@@ -1,4 +1,4 @@
-"""Corrects the mask of a sheet where a barcode was read that the network did not see."""
+"""Corrects the mask of a sheet by the barcodes that were read: those that the network did not see, or saw in pieces."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from utils.digitise.record import Code
 from utils.objects.regions import Region
 
 STICKER = 0.25  # share of a label that a code covers at least when the "label" is the code's own sticker
+PIECE = 0.05    # share of a code's seen pixels that is a piece of it, not a speck
 QUIET = 0.04    # margin around the bars of a code that is printed on something else, share of the code's longer side
 
 
@@ -23,8 +24,9 @@ def correct_mask(
 ) -> np.ndarray:
     """The mask with the class Barcode wherever codes were read; the same array when nothing changes.
 
-    A code on which most pixels are Barcode changes nothing. A label of which a code covers a quarter or more is the
-    code's sticker: all of it becomes Barcode. Elsewhere the bars do, with a narrow margin.
+    A code on which most pixels are Barcode changes nothing, unless they are in pieces: then the bars join these. A
+    label of which a code covers a quarter or more is the code's sticker: all of it becomes Barcode. Elsewhere the bars
+    do, with a narrow margin.
 
     Args:
         mask: uint8 (H, W).
@@ -35,24 +37,34 @@ def correct_mask(
     corrected = mask
     for code in codes:
         corners = np.array(code.corners)
-        box, bars = _filled(corners, mask.shape)
+        box, bars = filled(corners, mask.shape)
         below = corrected[box][bars]
-        if not below.size or 2 * np.count_nonzero(below == barcode_class) >= below.size:
+        seen = 2 * np.count_nonzero(below == barcode_class) >= below.size
+        if seen and not (below.size and _in_pieces(bars & (corrected[box] == barcode_class))):
             continue
         if corrected is mask:
             corrected = mask.copy()
+        if seen:
+            corrected[box][bars] = barcode_class
+            continue
         region = None if code.object is None else regions[code.object]
         if region and region.index == label_class and (
                 cv2.contourArea(corners.astype(np.float32)) >= STICKER * region.area):
             box, pixels = _pixels(mask, region)
         else:
-            box, pixels = _filled(_grown(corners), mask.shape)
+            box, pixels = filled(_grown(corners), mask.shape)
             pixels &= np.isin(corrected[box], (0, int(np.bincount(below).argmax())))  # not the margin's other objects
         corrected[box][pixels] = barcode_class
     return corrected
 
 
-def _filled(corners: np.ndarray, size: tuple[int, int]) -> tuple[tuple[slice, slice], np.ndarray]:
+def _in_pieces(pixels: np.ndarray) -> bool:
+    """Whether the pixels of a code, bool (h, w), are two objects or more, without those below a share of PIECE."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(pixels.view(np.uint8), connectivity=8)
+    return np.count_nonzero(stats[1:, cv2.CC_STAT_AREA] >= PIECE * np.count_nonzero(pixels)) > 1
+
+
+def filled(corners: np.ndarray, size: tuple[int, int]) -> tuple[tuple[slice, slice], np.ndarray]:
     """A box of the sheet, and which of its pixels lie in a quadrilateral, bool (h, w).
 
     corners: float (4, 2) of x and y; size: height and width of the sheet.

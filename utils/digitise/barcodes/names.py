@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 
@@ -46,6 +47,11 @@ def matches_name(text: str, stem: str, pattern: str) -> bool:
     """
     name = _plain((text_of_name(stem, pattern) or {}).get("barcode", ""))
     return any(_same(name, reading) for reading in _readings(_plain(text)))
+
+
+def same_number(one: str, other: str) -> bool:
+    """Whether the texts of two barcodes say the same, as those of a square and of bars on one sticker may."""
+    return any(_same(*pair) for pair in itertools.product(_readings(_plain(one)), _readings(_plain(other))))
 
 
 def _plain(text: str) -> str:
