@@ -44,7 +44,8 @@ strict: bool = False            # True: a file with an object that is not writte
 
 # Names
 name_classes: tuple[str, ...] = NAME_CLASSES  # background first; a mask's pixel value is the index in this list
-label_names: dict[str, str] = {"Color_chart": "Color chart"}  # name in the label files -> class, or "_ignore_" (255)
+label_names: dict[str, str] = {  # name in the label files -> class, "_ignore_" (255), or "_left_out_": not in the mask
+    "Color_chart": "Color chart", "Specimen": "_left_out_"}
 label_suffixes: tuple[str, ...] = ("_label", "_labels")  # removed from the end of each output name; () removes none
 yolo_names: tuple[str, ...] = NAME_CLASSES[1:]  # names by YOLO class index, as in data.yaml; background is not in it
 

@@ -26,9 +26,9 @@ from utils.files.metadata import Kept, orientation
 from utils.files.voc import INSTANCE_DIR, instance_file
 from utils.labels.formats.labelme import Annotation, annotated_image, read_labelme
 from utils.labels.marked import MAX_OBJECTS, require_pixel_coordinates
-from utils.labels.names import classes_of_labels, label_values, require_known
+from utils.labels.names import LEFT_OUT, classes_of_labels, label_values, require_known
 from utils.labels.shapes import paint, shape_outcomes
-from utils.labels.tally import Tally
+from utils.labels.tally import Outcome, Tally
 from utils.memory import keep_freed_memory
 from utils.utils import NAME_CLASSES, UserError, atomic_path, remove_abandoned, require_distinct
 
@@ -40,7 +40,8 @@ strict: bool = False                   # True: a sheet with an object that is no
 
 # Classes
 name_classes: tuple[str, ...] = NAME_CLASSES  # background first; a mask's pixel value is the index in this list
-label_names: dict[str, str] = {"Color_chart": "Color chart"}  # label in labelme -> class, or "_ignore_" (255)
+label_names: dict[str, str] = {        # label in labelme -> class, "_ignore_" (255), or "_left_out_": not in the mask
+    "Color_chart": "Color chart", "Specimen": "_left_out_"}
 
 # Shapes without an area: their size in pixels, as labelme draws them
 line_width: int = 10                   # line and linestrip
@@ -106,6 +107,8 @@ def convert(item: Annotation, settings: Settings, values: Mapping[str, int], tal
     """
     folder = Path(settings.output_dir)
     mask_path = folder / "SegmentationClass" / f"{item.path.stem}.png"
+    shapes = [shape for shape in item.shapes if values[shape.label] != LEFT_OUT]
+    left_out = [Outcome(shape.label, "ignored") for shape in item.shapes if values[shape.label] == LEFT_OUT]
     if len(item.shapes) > MAX_OBJECTS:
         raise UserError(f"{item.path} has {len(item.shapes)} shapes: up to {MAX_OBJECTS} are allowed.")
     with annotated_image(item) as (image, note):
@@ -117,9 +120,10 @@ def convert(item: Annotation, settings: Settings, values: Mapping[str, int], tal
         for target in (mask_path, instance_file(mask_path)):
             if target.exists() and image.samefile(target):
                 raise UserError(f"{image} would be overwritten by a mask: choose another output_dir.")
-        painted = paint(item.shapes, size, values, settings.line_width, settings.point_size, settings.seam)
-        outcomes = shape_outcomes(item.shapes, size, values, painted.covered, painted.seen)
-        tally.settle(item.path, outcomes, [] if item.shapes else ["it has no shapes, so its mask is all background"])
+        painted = paint(shapes, size, values, settings.line_width, settings.point_size, settings.seam)
+        outcomes = shape_outcomes(shapes, size, values, painted.covered, painted.seen) + left_out
+        why = "its shapes are left out" if left_out else "it has no shapes"
+        tally.settle(item.path, outcomes, [] if shapes else [f"{why}, so its mask is all background"])
         save_image(image, pixels, folder / "JPEGImages" / f"{item.path.stem}.jpg", settings.jpeg_quality)
     write_mask(mask_path, painted.mask)
     if settings.instances:

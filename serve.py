@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from deeplab import Segmenter
 from utils import config
 from utils.digitise.plan import file_hash
+from utils.digitise.reading.specimens import is_wanted
+from utils.digitise.sheet import Models
 from utils.files.jobs import worker_threads
 from utils.memory import keep_freed_memory
 from utils.utils import UserError
@@ -24,6 +27,7 @@ from utils.web.app import make_app
 from utils.web.guard import log_to_stderr
 from utils.web.looked_for import read_looked_for
 from utils.web.server import serve
+from yolo import Detector
 
 # ---- Where ----
 host: str = "127.0.0.1"                # this computer alone; "0.0.0.0": the whole network; then set token_variable, too
@@ -31,6 +35,10 @@ port: int = 5000                       # on macOS, AirPlay uses 5000: take 5001 
 # ---- The model ----
 model_path: str = "model_data/deeplab_mobilenetv2.pth"  # checkpoint; it stores its classes, colours and input size
 min_confidence: float | None = None    # lower values find more objects, and more false ones; None: the checkpoint's
+straighten: bool = True                # show the network turned sheets upright; the results are turned back again
+detector_path: str = "model_data/yolov5_mobilenet.pth"  # checkpoint of train_yolo.py, which finds specimens; "": none.
+                                       # This file may be missing: then no specimens. Any other has to be there
+specimen_confidence: float | None = None  # lower values find more specimens, and more false ones; None: the detector's
 device: str = "auto"                   # "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "cuda:1", "mps", "cpu"
 # ---- What is looked for ----
 digitise: dict[str, bool | float | str | tuple[str, ...]] = {}  # the constants of digitise.py count here, too. Those
@@ -62,16 +70,24 @@ def main(settings: config.Settings) -> int:
     """0 when the server was ended, 1 when it failed. Raises UserError when a constant does not fit."""
     s = settings
     check(s)
-    model = Segmenter(s.model_path, device=s.device, min_confidence=s.min_confidence)
-    looked_for = read_looked_for(ROOT / "digitise.py", s.digitise, model.name_classes)
-    about = {
-        "id": file_hash(Path(s.model_path))[:12], "name": model.checkpoint.model_name,
-        "backbone": model.checkpoint.backbone, "classes": model.name_classes, "input_shape": list(model.input_shape),
-        "min_confidence": model.min_confidence, "device": str(model.device),
-    }
+    model = Segmenter(s.model_path, device=s.device, min_confidence=s.min_confidence, straighten=s.straighten)
+    about, detector = {**describe(model, s.model_path), "detector": None}, None
+    if is_wanted(s.detector_path):
+        detector = Detector(s.detector_path, device=s.device, min_confidence=s.specimen_confidence)
+        about["detector"] = describe(detector, s.detector_path)
+    looked_for = read_looked_for(ROOT / "digitise.py", s.digitise, model.name_classes, detector is not None)
     log_to_stderr()
     with worker_threads(s.threads) as executor:
-        return serve(make_app(model, s, looked_for, executor, about), s)
+        return serve(make_app(Models(model, detector), s, looked_for, executor, about), s)
+
+
+def describe(model: Segmenter | Detector, path: str) -> dict[str, Any]:
+    """What /api/v1/model says of a network. path: its file."""
+    return {
+        "id": file_hash(Path(path))[:12], "name": model.checkpoint.model_name, "backbone": model.checkpoint.backbone,
+        "classes": model.name_classes, "input_shape": list(model.input_shape),
+        "min_confidence": model.checkpoint.min_confidence, "device": str(model.device),
+    }
 
 
 def check(s: config.Settings) -> None:

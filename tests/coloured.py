@@ -18,6 +18,7 @@ class ColourModel:
     """In the place of Segmenter: red is a barcode, green a label."""
 
     name_classes = NAMES
+    calibration = ()
     colors = [(0, 0, 0), (200, 0, 0), (0, 0, 250)]
     device = "cpu"
     finds_instances = False

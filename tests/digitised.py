@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -17,20 +16,25 @@ import zxingcpp
 from PIL import Image
 
 from utils import config
+from utils.detection.boxes import Box
 from utils.utils import NAME_CLASSES, default_colors
 
 HEIGHT, WIDTH = 840, 600  # 42 x 30 cm
 PX_PER_CM = 20
-PAPER, CARD = (236, 230, 214), (243, 243, 241)
+DETECTOR_PATH = "detector.pth"
+PAPER, CARD, PLANT = (236, 230, 214), (243, 243, 241), (70, 110, 50)
 # class -> top, left, height, width
 BOXES = {1: (20, 20, 130, 300), 2: (660, 240, 160, 340), 3: (240, 20, 120, 180), 4: (300, 500, 330, 80)}
+# Two specimens, the lower one first; its box reaches over the label, and what is there is not plant. x1, y1, x2, y2
+SPECIMENS = ((200.0, 460.5, 390.2, 700.0), (210.7, 280.2, 400.0, 455.5))
 PATCHES = ((240, 240, 238), (160, 160, 160), (52, 52, 52), (56, 61, 150), (70, 148, 73), (175, 54, 60))
 
 
 def sheet(barcode: str = "K000123", without: tuple[int, ...] = ()) -> np.ndarray:
-    """A sheet, uint8 (HEIGHT, WIDTH, 3), with one object of each class but those in `without`."""
+    """A sheet, uint8 (HEIGHT, WIDTH, 3), with one object of each class but those in `without`; 5 is the plant."""
     image = np.full((HEIGHT, WIDTH, 3), PAPER, np.uint8)
-    cv2.ellipse(image, (300, 460), (80, 180), 20, 0, 360, (70, 110, 50), -1)
+    if 5 not in without:
+        cv2.ellipse(image, (300, 460), (80, 180), 20, 0, 360, PLANT, -1)
     for index, (top, left, height, width) in BOXES.items():
         if index not in without:
             image[top:top + height, left:left + width] = CARD
@@ -56,6 +60,7 @@ class LayoutModel:
     """In the place of DeeplabV3: an object is where its box in BOXES is not paper."""
 
     name_classes = list(NAME_CLASSES)
+    calibration = ()
     colors = default_colors(len(NAME_CLASSES))
 
     def segment_with_probability(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -65,6 +70,22 @@ class LayoutModel:
             if abs(image[top + 4, left + 4].astype(int) - PAPER).max() > 12:
                 mask[box] = index
         return mask, np.full((HEIGHT // 4, WIDTH // 4), 0.99, np.float32)
+
+
+class LayoutDetector:
+    """In the place of yolo.Detector: the specimens are SPECIMENS, if there is a plant. The barcode is not asked for."""
+
+    name_classes = ["Barcode", "Specimen"]
+    colors = [(128, 0, 0), (10, 20, 30)]
+
+    def __init__(self, *args: object, **options: object) -> None:
+        pass
+
+    def detect(self, image: np.ndarray) -> list[Box]:
+        barcode = Box("Barcode", 0, 0.95, 20.0, 20.0, 320.0, 150.0)
+        if abs(image[460, 300].astype(int) - PLANT).max() > 12:
+            return [barcode]
+        return [barcode, *(Box("Specimen", 1, score, *sides) for score, sides in zip((0.9, 0.5), SPECIMENS))]
 
 
 class Mortal(LayoutModel):
@@ -87,15 +108,21 @@ def save(path: Path, image: np.ndarray) -> None:
 
 
 def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with an empty img/ to work in, where digitise.py has a model that knows the sheets of this module."""
+    """A folder with an empty img/ to work in, where digitise.py has networks that know the sheets of this module.
+
+    The detector is used with detector_path=DETECTOR_PATH.
+    """
     import digitise
+    from utils.detection.checkpoint import DetectionCheckpoint
     from utils.digitise import run
 
     (tmp_path / "img").mkdir()
     (tmp_path / "weights.pth").write_bytes(b"weights")
-    described = SimpleNamespace(name_classes=LayoutModel.name_classes, colors=LayoutModel.colors)
-    monkeypatch.setattr(run, "load_checkpoint", lambda path: described)
+    (tmp_path / DETECTOR_PATH).write_bytes(b"weights, too")
+    monkeypatch.setattr(
+        run, "load_checkpoint", lambda path, kind=None: LayoutDetector if kind is DetectionCheckpoint else LayoutModel)
     monkeypatch.setattr(digitise, "DeeplabV3", lambda *args, **kwargs: LayoutModel())
+    monkeypatch.setattr(digitise, "Detector", LayoutDetector)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from helpers import ROOT
 from utils import config
+from utils.detection.boxes import SPECIMEN
 from utils.digitise.record import ChartColours, Code, Photograph, Problem, Scale, SheetObject, SheetRecord
 from utils.objects.outline import Rectangle
 from utils.objects.regions import Region
@@ -37,6 +39,12 @@ def item(name: str, box: Box, size: tuple[int, int] = SIZE, confidence: float = 
     ), codes=(0,) if name == "Barcode" else ())
 
 
+def specimen(box: Box, size: tuple[int, int] = SIZE, score: float = 0.75) -> SheetObject:
+    """A specimen, as the first class behind those of the masks."""
+    found = item("Scale", box, size, score)
+    return replace(found, region=found.region._replace(name=SPECIMEN, index=len(NAME_CLASSES)))
+
+
 def ruler(px_per_cm: float) -> Scale:
     """What was measured on the fourth object of `record`, its ruler."""
     return Scale(px_per_cm, 0.2, "cm", "ticks", (12.0, 50.0), (12.0, 150.0), 3)
@@ -58,8 +66,8 @@ def photograph(**changes: float) -> Photograph:
 
 
 def limits(**changes: object) -> config.Settings:
-    """The constants of digitise.py, which say what is still right."""
-    return config.read(ROOT / "digitise.py", **changes)
+    """The constants of digitise.py without a detector, which say what is still right."""
+    return config.read(ROOT / "digitise.py", **{"required_classes": NAME_CLASSES[1:], **changes})
 
 
 def kinds(problems: Sequence[Problem]) -> list[str]:

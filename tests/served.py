@@ -18,14 +18,18 @@ from PIL import Image
 from digitised import LayoutModel
 from helpers import ROOT
 from utils import config
-from utils.digitise.sheet import Model
+from utils.digitise.reading.specimens import Detector
+from utils.digitise.sheet import Model, Models
 from utils.files.jobs import worker_threads
 from utils.web.app import make_app
 from utils.web.looked_for import read_looked_for
 from utils.web.server import Server, serving
 
 ABOUT = {"id": "0123456789ab", "name": "deeplabv3_plus", "backbone": "mobilenet", "classes": LayoutModel.name_classes,
-         "input_shape": [512, 512], "min_confidence": 0.0, "device": "cpu"}
+         "input_shape": [512, 512], "min_confidence": 0.0, "device": "cpu", "detector": None}
+
+DETECTOR = {"id": "abcdef012345", "name": "yolov5", "backbone": "n", "classes": ["Barcode", "Specimen"],
+            "input_shape": [640, 640], "min_confidence": 0.25, "device": "cpu"}
 
 
 class Answer(NamedTuple):
@@ -63,23 +67,26 @@ class Served(NamedTuple):
         return self.ask("POST", f"/api/v1/sheets{query}", body, **{"Content_Type": "image/jpeg", **headers})
 
 
-def app_of(model: Model, s: config.Settings, executor: Executor) -> Flask:
+def app_of(model: Model, s: config.Settings, executor: Executor, detector: Detector | None = None) -> Flask:
     """The app. Arguments: see `make_app`."""
-    return make_app(model, s, read_looked_for(ROOT / "digitise.py", s.digitise, model.name_classes), executor, ABOUT)
+    looked_for = read_looked_for(ROOT / "digitise.py", s.digitise, model.name_classes, detector is not None)
+    about = {**ABOUT, "detector": detector and DETECTOR}
+    return make_app(Models(model, detector), s, looked_for, executor, about)
 
 
 @contextmanager
-def served(model: Model | None = None, **changes: Any) -> Iterator[Served]:
+def served(model: Model | None = None, detector: Detector | None = None, **changes: Any) -> Iterator[Served]:
     """A server on a free port, for as long as the block lasts.
 
     Args:
         model: None: a LayoutModel.
+        detector: None: there is none.
         changes: constants of serve.py.
     """
     model = model or LayoutModel()
     s = config.read(ROOT / "serve.py", **{"port": 0, **changes})
     with worker_threads(s.threads) as executor:
-        with serving(app_of(model, s, executor), s) as server:
+        with serving(app_of(model, s, executor, detector), s) as server:
             yield Served(server)
 
 

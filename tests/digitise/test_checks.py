@@ -8,8 +8,9 @@ import pytest
 
 from records import CODE, chart, item, kinds, limits, photograph, record, ruler
 from utils.config import Settings
+from utils.digitise.barcodes.structure import LEAST
 from utils.digitise.checks import KINDS, MINOR, check_sheet, exit_status, place, quoted, severity
-from utils.digitise.record import Problem, SheetRecord
+from utils.digitise.record import Problem, SheetObject, SheetRecord
 
 LIMITS = limits()
 
@@ -104,6 +105,23 @@ def test_unsure_objects() -> None:
     assert texts(changed(objects=two)) == ["The network is only 62% to 70% sure of 2 labels."]
     assert texts(changed(objects=two), limits(review_below=0.65)) == [
         "The network is only 62% sure of the label at the bottom."]
+
+
+def test_barcodes_that_do_not_look_like_one() -> None:
+    """They are named for what they lack, not as unsure; one that looks like a code, or was read, is not named."""
+    def barcode(left: int, likeness: float | None, confidence: float = 0.1) -> SheetObject:
+        return dataclasses.replace(item("Barcode", (left, 150, 20, 12), confidence=confidence), likeness=likeness)
+
+    others = (*without("Barcode"), item("Barcode", (10, 12, 20, 12)))
+    assert kinds(check_sheet(changed(objects=(*others, barcode(60, LEAST - 0.1))), LIMITS)) == ["no_bars"]
+    assert texts(changed(objects=(*others, barcode(60, LEAST - 0.1)))) == [
+        "The barcode at the right shows no bars or modules: it may be no code."]
+    assert texts(changed(objects=(*others, barcode(60, -9.0), barcode(30, -7.0)))) == [
+        "2 barcodes show no bars or modules: they may be no code."]
+    assert not texts(changed(objects=(*others, barcode(60, LEAST, 0.9), barcode(60, None, 0.9))))
+    assert texts(changed(objects=(*others, barcode(60, LEAST + 1, 0.5)))) == [
+        "The network is only 50% sure of the barcode at the right."]
+    assert "no_bars" in MINOR
 
 
 def test_clipped_charts() -> None:

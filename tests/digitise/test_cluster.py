@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import digitise
-from digitised import Mortal, digitised, save, sheet
+from digitised import DETECTOR_PATH, Mortal, digitised, save, sheet
 from helpers import ROOT, csv_rows
 from utils.utils import UserError
 
@@ -22,11 +22,13 @@ def test_a_killed_workers_sheets_are_done_again_and_each_is_in_the_tables_once(f
         save(Path(f"img/K{number}.jpg"), sheet(f"K{number}", (4,) if number == 2 else ()))
     Path("img/K9.jpg").write_bytes(b"no picture")
     monkeypatch.setattr(digitise, "DeeplabV3", partial(Mortal, folder / "grave"))
-    assert digitised(engine="ray", num_workers=2, coco=False, audiovisual_core=False, report=False) == 1
+    assert digitised(engine="ray", num_workers=2, coco=False, audiovisual_core=False, report=False,
+                     detector_path=DETECTOR_PATH) == 1
     assert (folder / "grave").exists() and not ray.is_initialized()
     header, *rows = csv_rows(Path("digitised/sheets.csv"))
     assert [row[0] for row in rows] == ["K0.jpg", "K1.jpg", "K2.jpg", "K3.jpg"]
     assert [row[header.index("problems")] for row in rows] == ["", "", "no_scale", ""]
+    assert [row[header.index("count Specimen")] for row in rows] == ["2"] * 4
     assert Path("digitised/unreadable.txt").read_text(encoding="utf-8").startswith("K9.jpg: ")
 
 

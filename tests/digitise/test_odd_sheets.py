@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from digitised import LayoutModel, digitised, save, sheet
+from digitised import LayoutDetector, LayoutModel, digitised, save, sheet
 from records import limits
+from utils.detection.boxes import Box
 from utils.digitise import sheet as sheets
 from utils.digitise.plan import Sheet
 from utils.digitise.record import from_json, to_json
-from utils.digitise.sheet import digitise_sheet
+from utils.digitise.sheet import Models, digitise_sheet
 
 SIZES = {"tiny": (8, 5), "one pixel": (1, 1), "flat": (1, 3256), "tall": (2100, 3), "small": (150, 110)}
 
@@ -31,6 +32,20 @@ class RandomModel(LayoutModel):
         return mask, self.rng.random((max(1, height // 4), max(1, width // 4)), np.float32)
 
 
+class RandomDetector(LayoutDetector):
+    """Finds specimens anywhere."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+
+    def detect(self, image: np.ndarray) -> list[Box]:
+        height, width = image.shape[:2]
+        starts, sizes = self.rng.random((2, int(self.rng.integers(0, 4)), 2))
+        ends = starts + (1 - starts) * np.maximum(sizes, 0.01)
+        return [Box("Specimen", 1, 0.5, x1 * width, y1 * height, x2 * width, y2 * height)
+                for (x1, y1), (x2, y2) in zip(starts.tolist(), ends.tolist())]
+
+
 def picture(kind: str, size: tuple[int, int], seed: int) -> np.ndarray:
     """Noise, stripes or one colour, uint8 (*size, 3)."""
     rng = np.random.default_rng(seed)
@@ -48,8 +63,9 @@ def test_every_sheet_can_be_digitised(tmp_path, kind, size):
     for seed in range(3):
         source = tmp_path / f"{seed}.png"
         save(source, picture(kind, size, seed))
-        record = digitise_sheet(RandomModel(seed), Sheet(source, Path(source.name), tmp_path / "out"), limits(), "key")
-        assert record.size == size and from_json(to_json(record)).objects == record.objects
+        models = Models(RandomModel(seed), RandomDetector(seed))
+        record = digitise_sheet(models, Sheet(source, Path(source.name), tmp_path / "out"), limits(), "key")
+        assert record.size == size and from_json(to_json(record)).all_objects == record.all_objects
         assert all((tmp_path / "out" / path).is_file() for path in record.files)
 
 

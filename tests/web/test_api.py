@@ -30,7 +30,7 @@ def test_json_of_a_sheet(server, photograph):
     assert answer.status == 200 and answer.headers["Content-Type"] == "application/json"
     assert (found["name"], found["height"], found["width"], found["format"]) == ("K000123.jpg", HEIGHT, WIDTH, "JPEG")
     assert found["sha256"] == sha256(photograph).hexdigest()
-    assert found["model"] == {"id": ABOUT["id"], "name": "deeplabv3_plus", "backbone": "mobilenet"}
+    assert found["model"] == {"id": ABOUT["id"], "name": "deeplabv3_plus", "backbone": "mobilenet", "detector": None}
     assert {item["class_index"]: tuple(item["box"].values()) for item in found["objects"]} == {
         index: (left, top, width, height) for index, (top, left, height, width) in BOXES.items()}
     assert [item["number"] for item in found["objects"]] == [1, 2, 3, 4]

@@ -139,7 +139,7 @@ def test_classes_zoom_and_moves(seen):
 
 def test_table_and_picture_point_at_each_other(seen):
     result, *_ = seen
-    assert result["rows"][0] == "1|BarcodeK000123|>99%|300 × 130 px15.0 × 6.5 cm"
+    assert result["rows"][0] == "1|BarcodeK000123|100%|300 × 130 px15.0 × 6.5 cm"
     assert result["barcodes"] == "K000123 Code 128"
     assert result["hover"] == ["2 Label, >99%", "2"]
     assert result["outline clicked"] == ["2", "2", "true"]

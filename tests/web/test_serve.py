@@ -46,8 +46,8 @@ def test_the_constants_that_count_are_those_that_are_read():
     """Each `s.name` and `limits.name` in the code of a sheet, but for those of files that are not written."""
     source = "".join(open(module.__file__, encoding="utf-8").read() for module in (checks, sheet))
     read = set(re.findall(r"\b(?:s|limits)\.(\w+)", source)) & set(config.constants((ROOT / "digitise.py").read_text()))
-    written = {"crops", "collages", "masks", "labelme", "report", "plants", "skip_done"}
+    written = {"crops", "collages", "masks", "labelme", "report", "plants", "specimens", "skip_done"}
     assert read - written == set(NAMES)
     own = config.read(ROOT / "digitise.py")
-    changed = read_looked_for(ROOT / "digitise.py", {"review_below": 0.5}, NAME_CLASSES)
+    changed = read_looked_for(ROOT / "digitise.py", {"review_below": 0.5}, NAME_CLASSES, True)
     assert changed.to_dict() == {name: getattr(own, name) for name in NAMES} | {"review_below": 0.5}

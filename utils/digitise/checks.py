@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from utils.config import Settings
+from utils.detection.boxes import SPECIMEN
 from utils.digitise.barcodes.names import matches_name, text_of_name
+from utils.digitise.barcodes.structure import LEAST
 from utils.digitise.reading.photograph import badly_exposed, blurred, not_a_sheet
 from utils.digitise.record import ChartColours, Problem, SheetObject, SheetRecord
 from utils.objects.regions import Region
@@ -25,13 +27,14 @@ def missing_kind(name: str) -> str:
 
 KINDS: dict[str, str] = {  # kind of a problem -> its title in the report
     "not_a_sheet": "Not a sheet",
-    **{missing_kind(name): f"No {name.lower()}" for name in NAME_CLASSES[1:]},
+    **{missing_kind(name): f"No {name.lower()}" for name in (*NAME_CLASSES[1:], SPECIMEN)},
     "cut": "Cut by the border",
     "blurred": "Blurred",
     "exposure": "Exposure",
     "turned": "Turned",
     "barcode_mismatch": "Barcode and file name differ",
     "barcode_unread": "Barcode not read",
+    "no_bars": "Barcode without bars",
     "file_name": "File name",
     "unsure": "Low confidence",
     "clipped": "Chart clipped",
@@ -45,7 +48,7 @@ KINDS: dict[str, str] = {  # kind of a problem -> its title in the report
     "unusual_place": "Unusual place of an object",
 }
 MINOR = {  # kinds that rarely need a new photograph
-    "turned", "barcode_unread", "file_name", "unsure", "clipped", "cast", "drift",
+    "turned", "barcode_unread", "no_bars", "file_name", "unsure", "clipped", "cast", "drift",
     "unusual_photograph", "unusual_count", "unusual_size", "unusual_place",
 }
 
@@ -128,7 +131,7 @@ def _photograph(record: SheetRecord) -> Iterator[Problem]:
 
 def _missing(record: SheetRecord, limits: Settings) -> Iterator[Problem]:
     """Classes without an object. A barcode that was read is there, even if the network did not see it."""
-    there = {item.region.name for item in record.objects} | ({limits.barcode_class} if record.codes else set())
+    there = {item.region.name for item in record.all_objects} | ({limits.barcode_class} if record.codes else set())
     for name in limits.required_classes:
         if name not in there:
             yield Problem(missing_kind(name), f"No {name.lower()} was found.")
@@ -167,9 +170,14 @@ def _barcodes(record: SheetRecord, limits: Settings) -> Iterator[Problem]:
 
 
 def _unsure(record: SheetRecord, limits: Settings) -> Iterator[Problem]:
-    """Objects that the network is not sure of."""
+    """Objects that the network is not sure of, and those called barcodes that do not look like one."""
     for found in _by_class(record).values():
-        unsure = [item.region for _, item in found if item.region.confidence < limits.review_below]
+        doubtful = [item.region for _, item in found if item.likeness is not None and item.likeness < LEAST]
+        if doubtful:
+            verb, this = ("shows", "it") if len(doubtful) == 1 else ("show", "they")
+            yield problem("no_bars", f"{_mention(record, doubtful)} {verb} no bars or modules: {this} may be no code.")
+        unsure = [item.region for _, item in found
+                  if item.region.confidence < limits.review_below and item.region not in doubtful]
         if unsure:
             lowest, highest = (round(100 * pick(region.confidence for region in unsure)) for pick in (min, max))
             share = f"{lowest}%" if lowest == highest else f"{lowest}% to {highest}%"

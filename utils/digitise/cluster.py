@@ -10,7 +10,7 @@ from typing import Any
 
 from utils.config import Settings
 from utils.digitise.plan import Sheet
-from utils.digitise.sheet import Model, try_sheet
+from utils.digitise.sheet import Models, try_sheet
 from utils.memory import keep_freed_memory
 from utils.utils import UserError
 
@@ -19,20 +19,20 @@ BLOCKS = 1000  # most parts that the sheets are divided into; a killed worker's 
 
 
 class Worker:
-    """One process of the cluster, which loads the model once."""
+    """One process of the cluster, which loads the networks once."""
 
-    def __init__(self, make_model: Callable[[], Model], s: Settings, run: str) -> None:
+    def __init__(self, make_models: Callable[[], Models], s: Settings, run: str) -> None:
         keep_freed_memory()
-        self.model, self.s, self.run = make_model(), s, run
+        self.models, self.s, self.run = make_models(), s, run
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """The row of one sheet with what is wrong with its file, or ""."""
         sheet = Sheet(Path(row["source"]), Path(row["name"]), Path(row["output_dir"]))
-        return {"number": row["number"], "error": try_sheet(self.model, sheet, self.s, self.run) or ""}
+        return {"number": row["number"], "error": try_sheet(self.models, sheet, self.s, self.run) or ""}
 
 
 def on_ray(
-    sheets: Sequence[Sheet], s: Settings, run: str, make_model: Callable[[], Model]
+    sheets: Sequence[Sheet], s: Settings, run: str, make_models: Callable[[], Models]
 ) -> Iterator[tuple[Sheet, str | None]]:
     """Yields each sheet, as it is finished, with what is wrong with its file, or None.
 
@@ -41,7 +41,7 @@ def on_ray(
 
     Args:
         sheets, s, run: see `try_sheet`.
-        make_model: makes the model, once in each worker; it can be pickled.
+        make_models: makes the networks, once in each worker; it can be pickled.
 
     Raises:
         UserError: Ray is not installed, or there is no cluster at `ray_address`.
@@ -62,7 +62,7 @@ def on_ray(
         rows = [{"number": number, "source": str(sheet.source.resolve()), "name": str(sheet.name),
                  "output_dir": str(sheet.output_dir.resolve())} for number, sheet in enumerate(sheets)]
         data = ray.data.from_items(rows, override_num_blocks=min(len(rows), BLOCKS)).map(
-            Worker, fn_constructor_args=(make_model, s, run),
+            Worker, fn_constructor_args=(make_models, s, run),
             compute=ray.data.ActorPoolStrategy(size=min(s.num_workers, len(rows))),
             num_gpus=1 if ray.cluster_resources().get("GPU") else 0,
         )

@@ -32,7 +32,7 @@ def write_package(
     Args:
         sheets: all that have a record.
         s: the constants of digitise.py.
-        name_classes, colors: background first.
+        name_classes, colors: background first, specimens last if they were looked for.
         unreadable: name of each other sheet -> what is wrong with its file, in a sentence.
 
     Raises:

@@ -14,14 +14,15 @@ from utils.predicting.plan import find_sheets
 from utils.utils import UserError, require_distinct
 
 RECORDS = "records"  # folder of one JSON file a sheet, the last file that is written of each
-VERSION = 1  # of what is measured and written; a new one makes every sheet be done again
+VERSION = 2  # of what is measured and written; a new one makes every sheet be done again
 BLOCK = 2 ** 20  # bytes of a file that are hashed at a time
 
 # Constants of digitise.py that change nothing of what is measured on a sheet or written for it alone.
 OF_THE_BATCH = (
     "input_dir", "output_dir", "recursive", "device", "num_workers", "engine", "ray_address", "skip_done", "model_path",
-    "tables", "coco", "audiovisual_core", "report", "report_sheets", "report_title", "copies", "media_url", "rights",
-    "barcode_pattern", "required_classes", "whole_classes", "review_below", "max_clipped", "max_cast", "max_drift",
+    "detector_path", "tables", "coco", "audiovisual_core", "report", "report_sheets", "report_title", "copies",
+    "media_url", "rights", "barcode_pattern", "required_classes", "whole_classes", "review_below", "max_clipped",
+    "max_cast", "max_drift",
 )
 
 
@@ -52,10 +53,13 @@ def plan_sheets(input_dir: Path, output_dir: Path, recursive: bool) -> list[Shee
     return sheets
 
 
-def run_key(s: Settings) -> str:
-    """A text that changes with the weights and with each constant that changes what is done with a sheet."""
+def run_key(s: Settings, weights: Sequence[str]) -> str:
+    """A text that changes with the weights and with each constant that changes what is done with a sheet.
+
+    weights: the files of the networks.
+    """
     constants = {name: value for name, value in s.to_dict().items() if name not in OF_THE_BATCH}
-    text = json.dumps([VERSION, constants, file_hash(Path(s.model_path))], sort_keys=True)
+    text = json.dumps([VERSION, constants, *(file_hash(Path(path)) for path in weights)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -31,12 +31,13 @@ class Code:
 
 @dataclass(frozen=True)
 class SheetObject:
-    """An object that the network found, or that a decoded barcode showed."""
+    """An object that a network found, or that a decoded barcode showed."""
 
     region: Region
     codes: tuple[int, ...] = ()             # indices in SheetRecord.codes
     crop: str = ""                          # path of its crop in the output folder; "": not cut out
     turn: int = 0                           # quarter turns clockwise, 0 to 3, that make its text or bars upright
+    likeness: float | None = None           # of a barcode that was not read to a code; see `code_likeness`
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,20 @@ class SheetRecord:
     size: tuple[int, int]                   # height, width
     format: str                             # "JPEG", "PNG" or "TIFF"
     sha256: str                             # of the file
-    objects: tuple[SheetObject, ...] = ()
+    objects: tuple[SheetObject, ...] = ()   # those of the mask
     codes: tuple[Code, ...] = ()
     scale: Scale | None = None
     charts: tuple[ChartColours, ...] = ()
     photograph: Photograph | None = None
+    specimens: tuple[SheetObject, ...] | None = None  # boxes that a detector found; None: they were not looked for
     files: tuple[str, ...] = ()             # the sheet's own files, as paths in the output folder
     key: str = ""                           # of the file, the settings and the weights: an equal key needs no new work
     problems: tuple[Problem, ...] = field(default=())  # of the sheet alone; those of the batch are found at the end
+
+    @property
+    def all_objects(self) -> tuple[SheetObject, ...]:
+        """Objects, then specimens. Tables and other files number them in this order, from 1."""
+        return self.objects + (self.specimens or ())
 
 
 def to_json(record: SheetRecord) -> str:
@@ -125,9 +132,8 @@ def from_json(text: str) -> SheetRecord:
     return SheetRecord(**{
         **data,
         "size": tuple(data["size"]), "files": tuple(data["files"]),
-        "objects": tuple(
-            SheetObject(**{**item, "region": _region(item["region"]), "codes": tuple(item["codes"])})
-            for item in data["objects"]),
+        "objects": _objects(data["objects"]),
+        "specimens": None if data["specimens"] is None else _objects(data["specimens"]),
         "codes": tuple(Code(**{**item, "corners": _points(item["corners"])}) for item in data["codes"]),
         "scale": data["scale"] and Scale(**{
             **data["scale"], "start": tuple(data["scale"]["start"]), "end": tuple(data["scale"]["end"])}),
@@ -137,6 +143,11 @@ def from_json(text: str) -> SheetRecord:
         "photograph": data["photograph"] and Photograph(**data["photograph"]),
         "problems": tuple(Problem(**item) for item in data["problems"]),
     })
+
+
+def _objects(data: list[dict[str, Any]]) -> tuple[SheetObject, ...]:
+    return tuple(SheetObject(**{**item, "region": _region(item["region"]), "codes": tuple(item["codes"])})
+                 for item in data)
 
 
 def _region(data: dict[str, Any]) -> Region:

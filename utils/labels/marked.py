@@ -12,6 +12,7 @@ import numpy as np
 from pycocotools import mask as mask_utils
 
 from utils.files.images import MAX_PIXELS
+from utils.labels.names import LEFT_OUT
 from utils.labels.polygons import area, fill_polygon
 from utils.labels.tally import Outcome
 from utils.utils import IGNORE, UserError
@@ -41,9 +42,11 @@ def paint_objects(
     """The mask, uint8 (H, W), with the larger objects below the smaller, and what became of each object.
 
     Small objects lie on top so that a barcode on a label is kept: these formats say nothing of which object lies on
-    top. Crowds become IGNORE, below everything. `values` has the name of every object. Raises ValueError when run
-    lengths do not fit the size.
+    top. Crowds become IGNORE, below everything. `values` has the name of every object; those of LEFT_OUT are ignored.
+    Raises ValueError when run lengths do not fit the size.
     """
+    left_out = [Outcome(item.name, "ignored") for item in objects if values[item.name] == LEFT_OUT]
+    objects = [item for item in objects if values[item.name] != LEFT_OUT]
     numbers = np.zeros(size, np.uint16)
     order = sorted(range(len(objects)), key=lambda index: (not objects[index].crowd, -objects[index].size()))
     classes, covered = np.zeros(len(objects) + 1, np.uint8), np.zeros(len(objects) + 1, np.int64)
@@ -59,7 +62,7 @@ def paint_objects(
         outcome(item.name, item.polygons, size, bool(covered[number]), bool(seen[number]), classes[number] == IGNORE)
         for number, item in ((number, objects[index]) for number, index in enumerate(order, 1))
     ]
-    return classes[numbers], outcomes
+    return classes[numbers], outcomes + left_out
 
 
 def outcome(

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from utils.files.images import read_picture, write_picture
 from utils.files.jobs import in_threads, warn
 from utils.files.masks import write_instances, write_mask
+from utils.objects.confidence import Calibration
 from utils.objects.drawing import draw_mask
 from utils.objects.regions import count_pixels, find_regions
 from utils.predicting.crops import cut_out, require_distinct_crops, write_crops
@@ -36,6 +37,7 @@ class Segmenter(Protocol):
     name_classes: list[str]
     colors: list[tuple[int, int, int]]
     finds_instances: bool
+    calibration: Calibration
 
     def segment_sheet(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """The class of each pixel, uint8 (H, W), of an image (H, W, 3), its probability, float (h, w), and its object.
@@ -59,7 +61,8 @@ def predict_sheet(model: Segmenter, sheet: SheetFiles, mix_type: int, crops: boo
     """
     pixels, kept = read_picture(sheet.source)
     mask, probability, instances = model.segment_sheet(pixels)
-    regions = find_regions(mask, model.name_classes, probability=probability, instances=instances)
+    regions = find_regions(
+        mask, model.name_classes, probability=probability, instances=instances, calibration=model.calibration)
     cuts = [cut_out(pixels, region) for region in regions] if crops else []
     paths = write_crops(sheet.crops, sheet.name, cuts, kept, model.name_classes) if crops else []
     write_mask(sheet.mask, mask, model.colors)

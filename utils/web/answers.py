@@ -19,8 +19,11 @@ import numpy as np
 from utils.config import Settings
 from utils.digitise.checks import check_sheet
 from utils.digitise.record import SheetObject, SheetRecord, plain
-from utils.digitise.sheet import Analysed, Model, analyse, find_objects
+from utils.digitise.sheet import (
+    CROPS, SPECIMENS, Analysed, Model, Models, analyse, find_objects, specimens_of, with_crops,
+)
 from utils.digitise.writing.labelme import described_shapes
+from utils.digitise.writing.plant import paint_over
 from utils.files.encode import encode_jpeg
 from utils.files.images import read_picture, to_uint8
 from utils.files.jobs import warn
@@ -29,7 +32,7 @@ from utils.files.metadata import Kept
 from utils.files.source import Upload
 from utils.labels.formats.labelme import labelme_data
 from utils.objects.drawing import draw_mask
-from utils.predicting.crops import as_jpeg, crop_path, number_objects
+from utils.predicting.crops import Cut, as_jpeg, crop_path, cut_out, number_objects
 from utils.utils import UserError
 from utils.web.pool import Busy
 
@@ -43,11 +46,15 @@ class Work:
     """One photograph and what is asked for it."""
 
     upload: Upload
-    model: Model
-    about: Mapping[str, str]  # of the model: id, name, backbone
+    models: Models
+    about: Mapping[str, str | None]  # of the networks, see `sheet_json`
     looked_for: Settings      # constants of digitise.py
     max_pixels: int
     max_side: int = 0         # pixels of the longer side of an overlay; 0: as the photograph
+
+    @property
+    def model(self) -> Model:
+        return self.models.segmenter
 
     def answer(self, media_type: str) -> bytes:
         """The body of the answer of a type in ANSWERS.
@@ -84,21 +91,31 @@ def overlay_answer(work: Work, pixels: np.ndarray, kept: Kept, start: float) -> 
 
 def labelme_answer(work: Work, pixels: np.ndarray, kept: Kept, start: float) -> bytes:
     found = find_objects(work.model, pixels, work.looked_for)
-    return _labelme(work, found.mask, [SheetObject(region) for region in found.regions])
+    specimens = specimens_of(work.models, pixels, work.looked_for)
+    return _labelme(work, found.mask, [SheetObject(region) for region in found.regions], specimens)
 
 
 def package_answer(work: Work, pixels: np.ndarray, kept: Kept, start: float) -> bytes:
     record, found = _record(work, pixels, kept)
-    numbers = number_objects(found.cuts)
-    paths = [crop_path(Path("crops"), Path(record.name), cut.name, number).as_posix()
-             for cut, number in zip(found.cuts, numbers)]
-    record = replace(record, objects=tuple(replace(item, crop=path) for item, path in zip(record.objects, paths)))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as package:
+
+        def add(folder: str, objects: Sequence[SheetObject], cuts: Sequence[Cut]) -> tuple[SheetObject, ...]:
+            """The objects with the paths of their crops, which are put into the package."""
+            paths = [crop_path(Path(folder), Path(record.name), cut.name, number).as_posix()
+                     for cut, number in zip(cuts, number_objects(cuts))]
+            for path, cut in zip(paths, cuts):
+                package.writestr(path, b"".join(encode_jpeg(np.ascontiguousarray(cut.pixels), as_jpeg(kept).options)))
+            return with_crops(objects, paths)
+
         package.writestr("mask.png", b"".join(encode_mask(found.mask, work.model.colors)))
-        package.writestr("labelme.json", _labelme(work, found.mask, record.objects), zipfile.ZIP_DEFLATED)
-        for path, cut in zip(paths, found.cuts):
-            package.writestr(path, b"".join(encode_jpeg(np.ascontiguousarray(cut.pixels), as_jpeg(kept).options)))
+        content = _labelme(work, found.mask, record.objects, record.specimens)
+        package.writestr("labelme.json", content, zipfile.ZIP_DEFLATED)
+        record = replace(record, objects=add(CROPS, record.objects, found.cuts))
+        if record.specimens:
+            painted = paint_over(pixels, found.mask, in_place=True)
+            cuts = [cut_out(painted, item.region) for item in record.specimens]
+            record = replace(record, specimens=add(SPECIMENS, record.specimens, cuts))
         content = sheet_json(record, work.about, time.perf_counter() - start)
         package.writestr("sheet.json", _encoded(content), zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
@@ -109,18 +126,21 @@ ANSWERS: dict[str, Callable[[Work, np.ndarray, Kept, float], bytes]] = {  # the 
 }
 
 
-def sheet_json(record: SheetRecord, about: Mapping[str, str], seconds: float) -> dict[str, Any]:
+def sheet_json(record: SheetRecord, about: Mapping[str, str | None], seconds: float) -> dict[str, Any]:
     """The JSON of a sheet. Objects are numbered from 1.
 
     Args:
         record: all that is known of the sheet.
-        about: the model: id, name, backbone.
+        about: of the networks: id, name and backbone of the one for objects, and detector, the id of that for specimens
+            or None.
         seconds: how long the work took.
     """
     return {
         "name": record.name, "height": record.size[0], "width": record.size[1], "format": record.format,
         "sha256": record.sha256, "model": dict(about),
-        "objects": [_object(number, item) for number, item in enumerate(record.objects, start=1)],
+        "objects": [
+            _object(number, item, in_mask=number <= len(record.objects))
+            for number, item in enumerate(record.all_objects, start=1)],
         "barcodes": [{**plain(code), "object": _number(code.object)} for code in record.codes],
         "px_per_cm": record.scale and record.scale.px_per_cm,
         "scale": record.scale and {**plain(record.scale), "object": _number(record.scale.object)},
@@ -133,18 +153,18 @@ def sheet_json(record: SheetRecord, about: Mapping[str, str], seconds: float) ->
 
 def _record(work: Work, pixels: np.ndarray, kept: Kept) -> tuple[SheetRecord, Analysed]:
     """The sheet's record with its problems, and what was found on it."""
-    found = analyse(work.model, pixels, as_jpeg(kept).options.get("icc_profile"), work.looked_for)
+    found = analyse(work.models, pixels, as_jpeg(kept).options.get("icc_profile"), work.looked_for)
     record = replace(found.record, name=work.upload.name, format=kept.format,
                      sha256=hashlib.sha256(work.upload.data).hexdigest())
     return replace(record, problems=check_sheet(record, work.looked_for)), found
 
 
-def _object(number: int, item: SheetObject) -> dict[str, Any]:
+def _object(number: int, item: SheetObject, in_mask: bool) -> dict[str, Any]:
     region = item.region
     row, column = region.centroid
     crop = {"crop": item.crop} if item.crop else {}
     return {
-        "number": number, "class": region.name, "class_index": region.index,
+        "number": number, "class": region.name, "class_index": region.index if in_mask else None,
         "confidence": None if math.isnan(region.confidence) else region.confidence,
         "box": {"left": region.left, "top": region.top, "width": region.width, "height": region.height},
         "area": region.area, "centroid": {"x": column, "y": row}, "rectangle": plain(region.rectangle),
@@ -153,9 +173,11 @@ def _object(number: int, item: SheetObject) -> dict[str, Any]:
     }
 
 
-def _labelme(work: Work, mask: np.ndarray, objects: Sequence[SheetObject]) -> bytes:
-    shapes, descriptions = described_shapes(mask, objects)
-    names = dict(enumerate(work.model.name_classes))
+def _labelme(
+    work: Work, mask: np.ndarray, objects: Sequence[SheetObject], specimens: Sequence[SheetObject] | None
+) -> bytes:
+    shapes, descriptions = described_shapes(mask, objects, specimens or ())
+    names = dict(enumerate([*work.model.name_classes, work.looked_for.specimen_class]))
     return _encoded(labelme_data(shapes, names, mask.shape, work.upload.name, descriptions))
 
 

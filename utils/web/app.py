@@ -11,8 +11,9 @@ from flask import Flask, Response, jsonify, render_template, request, send_file
 from werkzeug.exceptions import BadRequest, GatewayTimeout, NotAcceptable, ServiceUnavailable
 
 from utils.config import Settings
+from utils.digitise.reading.specimens import all_classes
 from utils.digitise.report.look import SHARED_CSS
-from utils.digitise.sheet import Model
+from utils.digitise.sheet import Models
 from utils.web.answers import ANSWERS, ZIP, Work
 from utils.web.guard import add_guards, token_of
 from utils.web.metrics import MEDIA_TYPE, Metrics
@@ -27,7 +28,7 @@ PARAMETERS = ("include", "max_side", "name")
 
 
 def make_app(
-    model: Model,
+    models: Models,
     settings: Settings,
     looked_for: Settings,
     executor: Executor,
@@ -36,14 +37,14 @@ def make_app(
     """The app, which a WSGI server runs in many threads.
 
     Args:
-        model: finds the objects; shared by all threads.
+        models: find objects and specimens; shared by all threads.
         settings: the constants of serve.py.
         looked_for: the constants of digitise.py: what is looked for on a sheet.
         executor: has as many threads as `settings.threads`; they do the work on the photographs.
-        about: what /api/v1/model says: id, name, backbone and more, plain values.
+        about: what /api/v1/model says: id, name, backbone, detector and more, plain values.
 
     Raises:
-        UserError: the environment has no token.
+        UserError: the environment has no token, or the networks do not fit each other.
     """
     s = settings
     app = Flask(__name__)
@@ -54,10 +55,12 @@ def make_app(
     metrics = app.extensions["metrics"] = Metrics()
     stopping = app.extensions["stopping"] = threading.Event()
     classes = [{"index": index, "name": name, "color": "#{:02x}{:02x}{:02x}".format(*color)}
-               for index, (name, color) in enumerate(zip(model.name_classes, model.colors))]
+               for index, (name, color) in enumerate(zip(*all_classes(*models, looked_for.specimen_class)))]
     limits = {"upload_mb": f"{s.max_upload_mb:g}", "megapixels": f"{s.max_megapixels:g}", "token": bool(token)}
     document = make_document(limits)
-    short = {name: about[name] for name in ("id", "name", "backbone")}
+    in_mask = len(models.segmenter.name_classes)
+    detector = about["detector"] and about["detector"]["id"]
+    short = {**{name: about[name] for name in ("id", "name", "backbone")}, "detector": detector}
     add_problems(app, s.max_upload_mb)
     add_guards(app, metrics, token, s.allowed_origins)
 
@@ -66,7 +69,7 @@ def make_app(
         media_type, max_side = _wanted_type(), _max_side()
         if stopping.is_set():
             raise ServiceUnavailable("The server is about to stop: try again in a while.", retry_after=10)
-        work = Work(read_upload(request, s.max_upload_mb), model, short, looked_for, int(s.max_megapixels * 1e6),
+        work = Work(read_upload(request, s.max_upload_mb), models, short, looked_for, int(s.max_megapixels * 1e6),
                     max_side)
         try:
             body = pool.run(lambda: work.answer(media_type))
@@ -81,7 +84,7 @@ def make_app(
 
     @app.get("/api/v1/classes")
     def list_classes() -> Response:
-        return jsonify(classes=classes)
+        return jsonify(classes=classes[:in_mask])
 
     @app.get("/api/v1/model")
     def describe_model() -> Response:

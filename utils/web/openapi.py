@@ -11,7 +11,7 @@ from utils.web.problems import MEDIA_TYPE as PROBLEM
 from utils.web.schemas import SCHEMAS, ref
 from utils.web.uploads import FIELD, FORM, RAW
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 BINARY = {"type": "string", "contentEncoding": "binary"}
 ERRORS = {
     "400": "The request is not understood: there is no photograph, or a parameter does not fit.",
@@ -54,11 +54,12 @@ def make_document(limits: Mapping[str, Any]) -> dict[str, Any]:
                     PNG: _binary("The mask: a palette image, the value of a pixel is the number of its class."),
                     JPEG: _binary("The photograph with tinted objects."),
                     LABELME: {"schema": ref("Labelme")},
-                    ZIP: _binary("sheet.json, mask.png, labelme.json and crops/, the objects cut out and upright."),
+                    ZIP: _binary("sheet.json, mask.png, labelme.json; crops/, the objects cut out and upright; "
+                                 "specimens/, the specimens cut out, with paper in the place of objects."),
                 }}, **_errors(codes)},
             **secured}},
-        "/api/v1/classes": _get("listClasses", "Names and colours of classes", JSON, ref("Classes"), light, secured),
-        "/api/v1/model": _get("describeModel", "The model that finds the objects", JSON, ref("Model"), light, secured),
+        "/api/v1/classes": _get("listClasses", "The classes of masks", JSON, ref("Classes"), light, secured),
+        "/api/v1/model": _get("describeModel", "The networks that are used", JSON, ref("Model"), light, secured),
         "/health": _get("health", "Whether the server works", JSON, ref("Health"), [], {}),
         "/metrics": _get("metrics", "Requests, seconds and the queue, for Prometheus", METRICS, {"type": "string"},
                          light, secured),

@@ -35,6 +35,7 @@ def _or_null(schema: Schema) -> Schema:
 
 
 SHARE = {"minimum": 0, "maximum": 1}
+HASH = {"pattern": "^[0-9a-f]{12}$"}
 POINT = _list({"type": "number"}, "x and y in pixels.", 2)
 NUMBER_OF_OBJECT = _one("integer", "Number of the object that it is on.", minimum=1)
 
@@ -47,7 +48,7 @@ SHEET = _object(
     format=_one("string", "Of the file.", enum=["JPEG", "PNG", "TIFF"]),
     sha256=_one("string", "Of the file, in hexadecimal.", pattern="^[0-9a-f]{64}$"),
     model=ref("ModelName"),
-    objects=_list(ref("Object"), "Sorted by class, then from top to bottom."),
+    objects=_list(ref("Object"), "Sorted by class, then from top to bottom. Specimens come last."),
     barcodes=_list(ref("Barcode"), "All that were read."),
     px_per_cm=_or_null(_one("number", "The resolution; null: no ruler could be measured.", exclusiveMinimum=0)),
     scale=_or_null(ref("Scale")),
@@ -58,15 +59,19 @@ SHEET = _object(
 )
 MODEL_NAME = _object(
     "The model that found it.",
-    id=_one("string", "The first 12 digits of the SHA-256 of its file.", pattern="^[0-9a-f]{12}$"),
+    id=_one("string", "The first 12 digits of the SHA-256 of its file.", **HASH),
     name=_one("string", "Of the network."), backbone=_one("string", "Of the network."),
+    detector=_or_null(_one("string", "The id of the network that finds specimens; null: there is none.", **HASH)),
 )
 OBJECT = _object(
-    "A connected group of pixels of one class.", ("crop",),
+    "A connected group of pixels of one class. Or a specimen: a box, which is all that its lengths and its area tell.",
+    ("crop",),
     number=_one("integer", "From 1.", minimum=1),
     **{"class": _one("string", "Name of its class.")},
-    class_index=_one("integer", "Number of its class: the value of its pixels in the mask.", minimum=1, maximum=255),
-    confidence=_or_null(_one("number", "Mean probability of its pixels; null: not known.", **SHARE)),
+    class_index=_or_null(_one("integer", "Number of its class: the value of its pixels in the mask; null: it is a "
+                              "specimen, which is not in the mask.", minimum=1, maximum=255)),
+    confidence=_or_null(_one("number", "Mean probability of its pixels, or score of its box; null: not known.",
+                             **SHARE)),
     box=_object("The upright box around it.", left=_one("integer", "x of the first column.", minimum=0),
                 top=_one("integer", "y of the first row.", minimum=0), width=_one("integer", "Columns.", minimum=1),
                 height=_one("integer", "Rows.", minimum=1)),
@@ -121,19 +126,21 @@ SHEET_PROBLEM = _object(
     kind=_one("string", "A word that programs know, such as no_scale or blurred.", pattern="^[a-z0-9_]+$"),
     text=_one("string", "A sentence."),
 )
-CLASSES = _object("The classes of the model.", classes=_list(ref("Class"), "Background first."))
+CLASSES = _object("The classes of the masks.", classes=_list(ref("Class"), "Background first."))
 CLASS = _object(
     "A class.", index=_one("integer", "The value of its pixels in a mask.", minimum=0, maximum=255),
     name=_one("string", "As in the objects."),
     color=_one("string", "That it is drawn in.", pattern="^#[0-9a-f]{6}$"),
 )
-MODEL = _object(
-    "The model.", **MODEL_NAME["properties"],
-    classes=_list({"type": "string"}, "Names, background first."),
-    input_shape=_list({"type": "integer"}, "Height and width that photographs are scaled to fit into.", 2),
-    min_confidence=_one("number", "Objects with a lower confidence are left out.", **SHARE),
-    device=_one("string", "What it runs on: cpu, cuda, mps."),
-)
+NETWORK = {
+    **{name: MODEL_NAME["properties"][name] for name in ("id", "name", "backbone")},
+    "classes": _list({"type": "string"}, "Names, background first; a detector has no background."),
+    "input_shape": _list({"type": "integer"}, "Height and width that photographs are scaled to fit into.", 2),
+    "min_confidence": _one("number", "Objects with a lower confidence are left out.", **SHARE),
+    "device": _one("string", "What it runs on: cpu, cuda, mps."),
+}
+MODEL = _object("The model.", **NETWORK, detector=_or_null(ref("Detector")))
+DETECTOR = _object("The network that finds specimens.", **NETWORK)
 HEALTH = _object("Whether the server works.", status=_one("string", "What it does.", enum=["ok", "stopping"]),
                  model=_one("string", "The id of its model."))
 PROBLEM = _object(
@@ -151,5 +158,5 @@ LABELME = {
 SCHEMAS: dict[str, Schema] = {
     "Sheet": SHEET, "ModelName": MODEL_NAME, "Object": OBJECT, "Barcode": BARCODE, "Scale": SCALE, "Chart": CHART,
     "Photograph": PHOTOGRAPH, "SheetProblem": SHEET_PROBLEM, "Classes": CLASSES, "Class": CLASS, "Model": MODEL,
-    "Health": HEALTH, "Problem": PROBLEM, "Labelme": LABELME,
+    "Detector": DETECTOR, "Health": HEALTH, "Problem": PROBLEM, "Labelme": LABELME,
 }

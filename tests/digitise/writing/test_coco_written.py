@@ -10,17 +10,19 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from records import item, record
+import convert_labelled
+from records import item, record, specimen
 from utils.digitise.record import SheetObject, SheetRecord
 from utils.digitise.writing.coco import coco_file
 from utils.labels.formats.coco import coco_objects, read_coco
 from utils.labels.marked import paint_objects
+from utils.labels.names import label_values
 from utils.objects.regions import TOLERANCE, find_regions
 from utils.utils import NAME_CLASSES, UserError
 
 
 def written(path: Path, *sheets: SheetRecord) -> dict:
-    with coco_file(path, NAME_CLASSES) as write:
+    with coco_file(path, [*NAME_CLASSES, "Specimen"]) as write:
         for sheet in sheets:
             write(sheet)
     return json.loads(path.read_text(encoding="utf-8"))
@@ -42,7 +44,7 @@ def test_by_hand(tmp_path):
         item("Barcode", (30, 230, 20, 10), confidence=0.98765), item("Label", (20, 220, 40, 60), confidence=math.nan)))
     data = written(tmp_path / "objects.json", two, record("empty.jpg"), dataclasses.replace(two, name="K2.jpg"))
     assert data["categories"] == [{"id": index, "name": name, "supercategory": ""} for index, name in (
-        (1, "Barcode"), (2, "Label"), (3, "Color chart"), (4, "Scale"))]
+        (1, "Barcode"), (2, "Label"), (3, "Color chart"), (4, "Scale"), (5, "Specimen"))]
     assert data["images"] == [{"id": number, "file_name": name, "width": 100, "height": 300} for number, name in (
         (1, "a/K1.jpg"), (2, "empty.jpg"), (3, "K2.jpg"))]
     assert data["annotations"][:2] == [
@@ -76,18 +78,20 @@ def test_pycocotools_sees_the_mask(tmp_path):
 
 def test_convert_labelled_makes_the_mask_again(tmp_path):
     mask = drawn((1500, 1000))
-    written(tmp_path / "objects.json", SheetRecord(
-        "K1.jpg", mask.shape, "JPEG", "", tuple(map(SheetObject, find_regions(mask, NAME_CLASSES)))))
+    plants = (specimen((0, 0, 1000, 700), mask.shape), specimen((480, 740, 30, 20), mask.shape))  # one on the label
+    sheet = SheetRecord("K1.jpg", mask.shape, "JPEG", "", tuple(map(SheetObject, find_regions(mask, NAME_CLASSES))))
+    written(tmp_path / "objects.json", dataclasses.replace(sheet, specimens=plants))
     (image,) = read_coco(tmp_path / "objects.json").images
-    values = {name: index for index, name in enumerate(NAME_CLASSES)}
-    again, _ = paint_objects(coco_objects(image, mask.shape, False), mask.shape, values)
+    values = label_values(NAME_CLASSES, convert_labelled.label_names)
+    again, outcomes = paint_objects(coco_objects(image, mask.shape, False), mask.shape, values)
     assert (again != mask).sum() < 0.005 * (mask > 0).sum()
+    assert [(item.name, item.column) for item in outcomes[-2:]] == [("Specimen", "ignored")] * 2
 
 
 def test_no_sheets(tmp_path):
     data = written(tmp_path / "a" / "objects.json")
     assert data["images"] == data["annotations"] == []
-    assert len(COCO(str(tmp_path / "a" / "objects.json")).cats) == 4
+    assert len(COCO(str(tmp_path / "a" / "objects.json")).cats) == 5
 
 
 def test_a_file_that_cannot_be_written(tmp_path):

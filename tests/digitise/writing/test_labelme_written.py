@@ -4,6 +4,8 @@ import dataclasses
 import json
 import math
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -12,8 +14,10 @@ import pytest
 from PIL import Image
 
 import labelme_to_deeplab
-from records import item, record
+from records import item, record, specimen
 from utils import config
+from utils.detection.boxes import SPECIMEN
+from utils.detection.data.reading import labelme_objects
 from utils.digitise.record import SheetObject
 from utils.digitise.writing.labelme import correction_list, labelme_name, write_sheet
 from utils.files.masks import read_mask
@@ -23,14 +27,17 @@ from utils.utils import NAME_CLASSES
 needs_odd_names = pytest.mark.skipif(os.name == "nt", reason="Windows has no such file names")
 
 
-def written(folder: Path, mask: np.ndarray, name: str = "K1.jpg", confidence: float = 0.5) -> dict:
+def written(
+    folder: Path, mask: np.ndarray, name: str = "K1.jpg", confidence: float = 0.5,
+    specimens: Sequence[SheetObject] = (),
+) -> dict:
     """The JSON file of a mask whose upper half has this confidence, and the lower half 0.9."""
     (folder / "img").mkdir(exist_ok=True)
     image = folder / "img" / name
     Image.new("RGB", mask.shape[::-1]).save(image, format="JPEG")
     regions = find_regions(mask, NAME_CLASSES, probability=np.array([[confidence], [0.9]]))
     path = folder / "out" / labelme_name(name)
-    write_sheet(path, mask, list(map(SheetObject, regions)), NAME_CLASSES, image)
+    write_sheet(path, mask, list(map(SheetObject, regions)), specimens, [*NAME_CLASSES, "Specimen"], image)
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -85,6 +92,25 @@ def test_two_labels_that_almost_touch_get_the_converters_seam(tmp_path):
     written(tmp_path, mask)
     mask[100:300, [99, 101]] = 255
     np.testing.assert_array_equal(converted(tmp_path), mask)
+
+
+def test_specimens_are_rectangles_behind_all_else_that_masks_do_not_show(tmp_path, capsys):
+    mask = np.zeros((300, 200), np.uint8)
+    mask[20:140, 20:180] = 2
+    mask[60:120, 60:140] = 0
+    boxes = [specimen((30, 40, 100, 220), (300, 200)), specimen((0, 0, 200, 30), (300, 200), math.nan)]
+    shapes = written(tmp_path, mask, specimens=boxes)["shapes"]
+    assert [(shape["label"], shape["shape_type"], shape["description"]) for shape in shapes] == [
+        ("Specimen", "rectangle", "confidence 0.75"), ("Specimen", "rectangle", ""),
+        ("Label", "polygon", "confidence 0.50"), ("_background_", "polygon", "")]
+    assert [shape["points"] for shape in shapes[:2]] == [[[30, 40], [130, 260]], [[0, 0], [200, 30]]]
+    np.testing.assert_array_equal(converted(tmp_path), mask)
+    out = capsys.readouterr().out
+    assert re.search(r"^Specimen +2 +0 +0 +2 +0$", out, re.MULTILINE)  # read, written, cut, ignored, without a pixel
+    annotation = tmp_path / "out/labelme/K1.json"
+    found = [(each.name, *np.concatenate(each.polygons).min(0), *np.concatenate(each.polygons).max(0))
+             for each in labelme_objects(annotation, (300, 200)) if each.name == SPECIMEN]  # as train_yolo.py reads it
+    assert found == [(SPECIMEN, 30, 40, 130, 260), (SPECIMEN, 0, 0, 200, 30)]
 
 
 def test_small_holes_are_filled(tmp_path):

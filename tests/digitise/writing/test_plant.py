@@ -99,15 +99,15 @@ def test_the_file(tmp_path):
     pixels, mask = sheet(), np.zeros((1000, 700), np.uint8)
     add_object(pixels, mask, np.s_[500:620, 100:300])
     path = tmp_path / "plant" / "a" / "x.jpg"
-    write_plant(path, pixels, mask, KEPT)
+    painted = paint_over(pixels, mask)
+    write_plant(path, painted, KEPT)
     with Image.open(path) as image:
         assert image.format == "JPEG" and image.size == (700, 1000) and image.info["icc_profile"] == SRGB
-        painted = paint_over(pixels, mask)
         assert np.abs(np.asarray(image).astype(int) - painted).mean() < 1
     Image.fromarray(noise(9, 9, 3)).save(tmp_path / "y.png", icc_profile=SRGB, dpi=(300, 300))
     _, kept = read_picture(tmp_path / "y.png")
-    write_plant(path, pixels.astype(np.uint16) * 257, mask, kept)
+    write_plant(path, painted[:500], kept)
     with Image.open(path) as image:
-        assert image.info["icc_profile"] == SRGB and image.info["dpi"] == (300, 300) and image.size == (700, 1000)
+        assert image.info["icc_profile"] == SRGB and image.info["dpi"] == (300, 300) and image.size == (700, 500)
     with pytest.raises(UserError, match="x.jpg cannot be written"):
-        write_plant(path / "x.jpg", pixels, mask, KEPT)
+        write_plant(path / "x.jpg", painted, KEPT)

@@ -34,7 +34,7 @@ class Group:
 class Totals:
     """All sheets of a run, counted one by one: small, however many there are."""
 
-    name_classes: Sequence[str]                     # background first
+    name_classes: Sequence[str]                     # background first, specimens last if they were looked for
     sheets: int = 0
     attention: int = 0                              # sheets with a problem
     problems: Counter[str] = field(default_factory=Counter)         # kind -> sheets
@@ -46,7 +46,7 @@ class Totals:
 
     def add(self, record: SheetRecord) -> None:
         """Counts one sheet, with the problems that `record` has by now."""
-        found = Counter(item.region.name for item in record.objects)
+        found = Counter(item.region.name for item in record.all_objects)
         name = institution(record.name)
         if name not in self.institutions and len(self.institutions) >= INSTITUTIONS:
             name = OTHERS
@@ -97,7 +97,7 @@ def write_report(
         totals: of all sheets.
         title: of the page.
         folder: where the sheets came from, in words.
-        name_classes, colors: background first.
+        name_classes, colors: background first, specimens last if they were looked for.
         kinds: what to call each kind of problem in two or three words; a kind that is not in it gets its own name.
         severity: of the problems of a sheet, by which the page sorts; 0 for none.
         table: the file that lists all sheets, to name when the page shows some of them; "": there is none.
@@ -158,13 +158,14 @@ def _densest(totals: Totals) -> float:
 def _card(sheet: ReportSheet, folder: Path, name_classes: Sequence[str]) -> dict[str, Any]:
     """What the template shows of one sheet."""
     record = sheet.record
-    found = Counter(item.region.name for item in record.objects)
+    found = Counter(item.region.name for item in record.all_objects)
     classes = [(index, name, found[name]) for index, name in enumerate(name_classes[1:], 1)]
     return {
         "name": record.name, "institution": institution(record.name), "size": record.size,
         "picture": data_uri(sheet.picture), "original": sheet.original and link(sheet.original, folder),
         "problems": record.problems, "codes": record.codes, "scale": record.scale,
-        "objects": [_object(item, record, folder) for item in record.objects],
+        "objects": [_object(item, record, folder) for item in record.objects]
+        + [{**_object(item, record, folder), "box": True} for item in record.specimens or ()],
         "classes": classes, "missing": [index for index, _, count in classes if not count],
         "confidence": min(filter(math.isfinite, (item.region.confidence for item in record.objects)), default=math.nan),
     }

@@ -29,7 +29,7 @@ def media_table(media_url: str, rights: str) -> Table:
     def rows(record: SheetRecord) -> Iterator[Sequence[Any]]:
         sheet = identifier(media_url, record.name)
         yield [sheet, PurePosixPath(record.name).stem, STILL_IMAGE, rights, "", ""]
-        for item in record.objects:
+        for item in record.all_objects:
             if item.crop:
                 title = PurePosixPath(item.crop).stem
                 yield [identifier(media_url, item.crop), title, STILL_IMAGE, rights, sheet, item.region.name]
@@ -51,7 +51,7 @@ def sap_table(media_url: str) -> Table:
     def rows(record: SheetRecord) -> Iterator[Sequence[Any]]:
         height, width = record.size
         yield row(record.name, record.format, width, height, "SHA-256", record.sha256)
-        for item in record.objects:
+        for item in record.all_objects:
             if item.crop:
                 yield row(item.crop, CROP_FORMAT, "", "", "", "")
 
@@ -60,10 +60,10 @@ def sap_table(media_url: str) -> Table:
 
 
 def roi_table(media_url: str) -> Table:
-    """A row per object: the box as fractions of the sheet's width and height."""
+    """A row per object and specimen: the box as fractions of the sheet's width and height."""
     def rows(record: SheetRecord) -> Iterator[Sequence[Any]]:
         sheet, (height, width) = identifier(media_url, record.name), record.size
-        for number, item in enumerate(record.objects, 1):
+        for number, item in enumerate(record.all_objects, 1):
             region = item.region
             left, across = fractions(region.left, region.width, width)
             top, down = fractions(region.top, region.height, height)

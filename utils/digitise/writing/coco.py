@@ -1,7 +1,8 @@
-"""objects.json: the objects of all sheets as a COCO data set.
+"""objects.json: the objects and specimens of all sheets as a COCO data set.
 
 Coordinates are continuous, see utils.labels.polygons. Polygons have no holes, so that of a label covers the barcode on
-it, too; `area` counts the pixels of the object alone.
+it, too; `area` counts the pixels of the object alone. The polygon of a specimen is its box: some readers fail without
+polygons.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def coco_file(path: Path, name_classes: Sequence[str]) -> Iterator[Callable[[She
     with coco_writing.coco_file(path, names, "Objects on herbarium sheets, found by digitise.py") as add_image:
 
         def write(record: SheetRecord) -> None:
-            regions = enumerate((item.region for item in record.objects), 1)
+            regions = enumerate((item.region for item in record.all_objects), 1)
             ordered = sorted(regions, key=lambda pair: -pair[1].width * pair[1].height)
             annotations = ({"object": number, **_annotation(region)} for number, region in ordered)
             add_image(record.name, record.size, annotations)

@@ -15,7 +15,7 @@ from utils.files.tables import write_text
 from utils.labels.formats.labelme import write_labelme
 from utils.labels.polygons import Outline, area, outlines
 from utils.objects.boxes import object_boxes
-from utils.objects.regions import MIN_AREA, TOLERANCE
+from utils.objects.regions import MIN_AREA, TOLERANCE, Region
 from utils.utils import printable
 
 INCOMPLETE = -1.0  # in place of the confidence, for sheets that lack an object
@@ -27,39 +27,47 @@ def labelme_name(sheet: str) -> str:
 
 
 def write_sheet(
-    path: Path, mask: np.ndarray, objects: Sequence[SheetObject], name_classes: Sequence[str], image: Path
+    path: Path, mask: np.ndarray, objects: Sequence[SheetObject], specimens: Sequence[SheetObject],
+    name_classes: Sequence[str], image: Path,
 ) -> None:
     """Writes the objects of one sheet as a labelme file.
 
     Args:
         path: the JSON file.
-        mask, objects: as in `described_shapes`.
-        name_classes: background first.
+        mask, objects, specimens: as in `described_shapes`.
+        name_classes: background first, specimens last.
         image: the original photograph, which is named in the file.
 
     Raises:
         UserError: no relative path leads from the file to the image.
     """
-    shapes, descriptions = described_shapes(mask, objects)
+    shapes, descriptions = described_shapes(mask, objects, specimens)
     write_labelme(path, shapes, dict(enumerate(name_classes)), mask.shape, image, descriptions)
 
 
-def described_shapes(mask: np.ndarray, objects: Sequence[SheetObject]) -> tuple[list[Outline], list[str]]:
+def described_shapes(
+    mask: np.ndarray, objects: Sequence[SheetObject], specimens: Sequence[SheetObject]
+) -> tuple[list[Outline], list[str]]:
     """The shapes of a sheet, what lies inside behind what is around it; the description of each is its confidence.
 
-    Holes are shapes of the background, so that labelme_to_deeplab.py makes the same mask again.
+    Holes are shapes of the background, so that labelme_to_deeplab.py makes the same mask again. Specimens are
+    rectangles and come first, so that nobody has to move one to get at an object.
 
     Args:
         mask: uint8 (H, W), where the objects were found.
-        objects: of the sheet.
+        objects: of the mask.
+        specimens: boxes.
     """
     shapes = [(hole, "") for hole in _holes(mask)]
-    for region in (item.region for item in objects):
-        known = not math.isnan(region.confidence)
-        shapes.append((Outline(region.index, np.array(region.polygon), region.area),
-                       f"confidence {region.confidence:.2f}" if known else ""))
+    shapes += [_described(item.region, np.array(item.region.polygon)) for item in objects]
     shapes.sort(key=lambda shape: -area(shape[0].points))  # what lies inside comes later, on top
-    return [outline for outline, _ in shapes], [description for _, description in shapes]
+    boxes = [_described(item.region, np.array(item.region.polygon[::2])) for item in specimens]  # opposite corners
+    return [outline for outline, _ in boxes + shapes], [description for _, description in boxes + shapes]
+
+
+def _described(region: Region, points: np.ndarray) -> tuple[Outline, str]:
+    description = "" if math.isnan(region.confidence) else f"confidence {region.confidence:.2f}"
+    return Outline(region.index, points, region.area), description
 
 
 def _holes(mask: np.ndarray) -> Iterator[Outline]:
@@ -87,8 +95,7 @@ def correction_list(path: Path, required: Collection[str]) -> Iterator[Callable[
     sheets: list[tuple[float, str]] = []
 
     def write(record: SheetRecord) -> None:
-        found = {item.region.name for item in record.objects}
-        complete = found and found.issuperset(required)
+        complete = record.objects and {item.region.name for item in record.all_objects}.issuperset(required)
         sheets.append((lowest_confidence(record) if complete else INCOMPLETE, record.name))
 
     yield write
@@ -96,6 +103,6 @@ def correction_list(path: Path, required: Collection[str]) -> Iterator[Callable[
 
 
 def lowest_confidence(record: SheetRecord) -> float:
-    """That of the least confident object; infinite where none is known."""
+    """That of the least confident object of the mask; infinite where none is known."""
     confidences = [item.region.confidence for item in record.objects]
     return min((value for value in confidences if not math.isnan(value)), default=math.inf)

@@ -10,7 +10,7 @@ import numpy as np
 import simplejpeg
 
 from utils.files.encode import encode_jpeg
-from utils.files.images import Kept, to_uint8, writing
+from utils.files.images import Kept, writing
 from utils.files.metadata import SAMPLE
 from utils.predicting.crops import as_jpeg
 from utils.utils import Bytes, write_bytes
@@ -26,17 +26,14 @@ MIN_PAPER = 0.003  # share of the picture; smaller areas of the paper's colour m
 PEAK = 5           # steps of 255 by which the brightness of the commonest colour varies
 
 
-def write_plant(path: Path, pixels: np.ndarray, mask: np.ndarray, kept: Kept, in_place: bool = False) -> None:
-    """Writes what `paint_over` makes of a sheet as a JPEG. Raises UserError when it cannot be written.
+def write_plant(path: Path, painted: np.ndarray, kept: Kept) -> None:
+    """Writes what `paint_over` made of a sheet, or a part of it, as a JPEG. Raises UserError when that fails.
 
     Args:
         path: the file.
-        pixels: the photograph, uint8 or uint16 (H, W, 3).
-        mask: uint8 (H, W).
+        painted: uint8 (H, W, 3).
         kept: format and metadata of the sheet's file.
-        in_place: as in `paint_over`.
     """
-    painted = paint_over(to_uint8(pixels), mask, in_place)
     with writing(path):
         write_bytes(path, encode(painted, kept))
 

@@ -28,7 +28,7 @@ WriteRecord = Callable[[SheetRecord], None]
 class TableOptions:
     """What the tables need that a record does not hold: constants, and questions about the other sheets."""
 
-    name_classes: Sequence[str]             # background first
+    name_classes: Sequence[str]             # background first, specimens last if they were looked for
     required: Collection[str] = ()          # classes that every sheet has to show
     media_url: str = ""                     # what stands before a file's path in its address on the web; "": unknown
     rights: str = ""                        # of the photographs, such as "CC0 1.0"
@@ -57,9 +57,9 @@ def open_tables(output_dir: Path, wanted: Collection[str], options: TableOptions
 
 
 def objects_table(options: TableOptions) -> Table:
-    """A row per object, the same as predict.py writes, with what was read and measured."""
+    """A row per object and specimen, the same as predict.py writes, with what was read and measured."""
     def rows(record: SheetRecord) -> Iterator[Sequence[Any]]:
-        for number, item in enumerate(record.objects, 1):
+        for number, item in enumerate(record.all_objects, 1):
             codes = [record.codes[index] for index in item.codes]
             yield object_row(
                 record.name, number, item.region, record.size, px_per_cm=_px_per_cm(record), crop=item.crop,
@@ -91,7 +91,7 @@ def sheets_table(options: TableOptions) -> Table:
 
     def rows(record: SheetRecord) -> Iterator[Sequence[Any]]:
         height, width = record.size
-        counts = Counter(item.region.name for item in record.objects)
+        counts = Counter(item.region.name for item in record.all_objects)
         px_per_cm, scale, lowest = _px_per_cm(record), record.scale, lowest_confidence(record)
         casts = [chart.cast for chart in record.charts if chart.cast]
         yield [

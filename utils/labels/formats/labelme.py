@@ -141,9 +141,9 @@ def find_image(annotation: Annotation) -> tuple[Path | None, str]:
 
 def write_labelme(
     path: Path, outlines: Sequence[Outline], names: Mapping[int, str], size: tuple[int, int], image: Path,
-    descriptions: Sequence[str] = (), shape_type: str = "polygon",
+    descriptions: Sequence[str] = (),
 ) -> None:
-    """Writes a labelme file with one shape for each outline.
+    """Writes a labelme file with one shape for each outline: a polygon, or a rectangle for two opposite corners.
 
     Args:
         path: the JSON file. Its imagePath is relative to it; the pixels are not embedded.
@@ -152,7 +152,6 @@ def write_labelme(
         size: height and width of the image.
         image: its file.
         descriptions: one for each outline, which labelme shows beside the label; () leaves them empty.
-        shape_type: of all shapes; the outlines of a "rectangle" are two opposite corners.
 
     Raises:
         UserError: no relative path leads to the image.
@@ -161,7 +160,7 @@ def write_labelme(
         image_path = os.path.relpath(image, path.parent)
     except ValueError as error:  # Windows: another drive
         raise UserError(f"{image} and {path} are on different drives: put both on one drive.") from error
-    data = labelme_data(outlines, names, size, image_path.replace(os.sep, "/"), descriptions, shape_type)
+    data = labelme_data(outlines, names, size, image_path.replace(os.sep, "/"), descriptions)
     with atomic_path(path) as temporary:
         # what is no UTF-8 in a file name becomes an escape that Python and JSON share, so it is read back as it was
         text = json.dumps(data, ensure_ascii=False, indent=2)
@@ -170,7 +169,7 @@ def write_labelme(
 
 def labelme_data(
     outlines: Sequence[Outline], names: Mapping[int, str], size: tuple[int, int], image_path: str,
-    descriptions: Sequence[str] = (), shape_type: str = "polygon",
+    descriptions: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The content of a labelme file. image_path: from the JSON file to the image; else as in `write_labelme`."""
     shapes = [
@@ -179,7 +178,7 @@ def labelme_data(
             "points": outline.points.tolist(),
             "group_id": None,
             "description": description,
-            "shape_type": shape_type,
+            "shape_type": "rectangle" if len(outline.points) == 2 else "polygon",
             "flags": {},
             "mask": None,
         }

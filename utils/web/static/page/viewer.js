@@ -108,6 +108,7 @@ export function makeViewer({pointed, chosen, colours}) {
     polygon.setAttribute("aria-pressed", "false");
     polygon.dataset.number = object.number;
     polygon.dataset.class = object.class;
+    polygon.classList.toggle("box", object.class_index === null);
     polygon.style.setProperty("--line", colours.get(object.class) ?? "CanvasText");
     return polygon;
   }
