@@ -67,6 +67,7 @@ resume: bool = False                # True: continue from save_dir/last_epoch_we
 init_epoch: int = 0                 # first epoch, counted from 0; freeze_epoch or higher skips the frozen phase
 freeze_train: bool = True           # True: train with the backbone frozen first; only with weights in model_path
 freeze_epoch: int = 10              # number of epochs with the frozen backbone
+freeze_layers: int = 0              # first layers of the backbone that never learn; 7 of mobilenet halve the time
 freeze_batch_size: int = 16         # sheets per step, over all processes; the frozen phase needs less memory per sheet
 unfreeze_epoch: int = 100           # total number of epochs
 unfreeze_batch_size: int = 8        # sheets per step, over all processes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -63,9 +63,10 @@ def upsample(x: Tensor, like: Tensor, stride: int, exact: bool = False) -> Tenso
 
 
 class BackboneNetwork(nn.Module):
-    """A network with a `backbone` that can be frozen."""
+    """A network with a `backbone` that can be frozen, as a whole for a while or its first layers for good."""
 
     backbone: nn.Module
+    fixed: Sequence[nn.Module] = ()  # layers of the backbone that never learn
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,6 +98,8 @@ class BackboneNetwork(nn.Module):
         """
         self.backbone_frozen = frozen
         self.backbone.requires_grad_(not frozen)
+        for layer in self.fixed:
+            layer.requires_grad_(False)
         self.train(self.training)
 
     def freeze_batchnorm(self, frozen: bool) -> None:
@@ -113,6 +116,8 @@ class BackboneNetwork(nn.Module):
         super().train(mode)
         if self.backbone_frozen:
             self.backbone.eval()
+        for layer in self.fixed:
+            layer.eval()
         if self.batchnorm_frozen:
             for module in self.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):

@@ -235,6 +235,18 @@ class YoloV5(BackboneNetwork):
             outputs.append(output.permute(0, 1, 3, 4, 2).float())
         return outputs
 
+    def fix_layers(self, count: int) -> None:
+        """Lets the first layers of the backbone never learn, weights and BatchNorm statistics, and the others learn.
+
+        count: how many. The sizes of YOLOv5 have a stem and four stages; "mobilenet" has MobileNetV2's 18 layers, of
+            which the first 7 make the features of stride 8. The layers must be those that will be trained, not yet
+            wrapped or copied.
+        """
+        layers = self.backbone.features if isinstance(self.backbone, MobileNetV2) else (
+            self.backbone.stem, *self.backbone.stages)
+        self.fixed = tuple(layers)[:count]
+        self.freeze_backbone(self.backbone_frozen)
+
 
 def yolov5(
     size: str, num_classes: int, anchors: Sequence[Sequence[Sequence[float]]] | Tensor = ANCHORS

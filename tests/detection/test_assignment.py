@@ -58,3 +58,14 @@ def test_boxes_of_several_images_keep_their_places_and_none_gives_none() -> None
     for image, *_, edges in zip(*matches):
         assert edges.tolist() == pytest.approx((first, second)[image][2:])
     assert cells() == set()
+
+
+def test_boxes_that_compete_for_an_anchor_in_a_cell() -> None:
+    """A strip of patches in the middle of a ruler: each has the anchor that it fits best."""
+    ruler, strip = box(12, 20, 60, 16, number=3), box(12, 20, 20, 14, number=2)
+    assert cells(ruler) == {(0, 0, 2, 1, 3), (0, 1, 2, 1, 3)} and cells(strip) == {(0, 0, 2, 1, 2), (0, 1, 2, 1, 2)}
+    assert cells(ruler, strip) == cells(strip, ruler) == {(0, 0, 2, 1, 2), (0, 1, 2, 1, 3)}
+    other = box(12, 20, 20, 14, image=1, number=2)
+    assert cells(ruler, other) == {*cells(ruler), *cells(other)}
+    beside = box(15, 20, 20, 14, number=2)  # it also has the next column to itself
+    assert cells(ruler, beside) == {(0, 0, 2, 1, 2), (0, 1, 2, 1, 3), (0, 0, 2, 2, 2), (0, 1, 2, 2, 2)}

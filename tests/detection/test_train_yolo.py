@@ -138,7 +138,8 @@ def test_the_two_kinds_of_checkpoints_are_not_mixed_up(tmp_path: Path, whole: Pa
 
 @pytest.mark.parametrize("changes, message", [
     ({"input_shape": (64, 48)}, "input_shape is \\(64, 48\\): height and width have to be multiples of 32"),
-    ({"mosaic": 1.5}, "mosaic is 1.5"), ({"clip": -1.0}, "clip is -1.0"), ({"passes": 0}, "passes is 0"),
+    ({"mosaic": 1.5}, "mosaic is 1.5"), ({"clip": -1.0}, "clip is -1.0"),
+    ({"freeze_layers": -1}, "freeze_layers is -1"), ({"passes": 0}, "passes is 0"),
     ({"name_classes": ("A", "A")}, "1 to 255 different names"), ({"degraded": -0.1}, "degraded is -0.1"),
     ({"mixed_in": {"other": 0.5}}, "other.* is not a folder"),
 ])

@@ -1,6 +1,7 @@
 """YOLOv5: its size, its outputs, and what it shares with the other networks."""
 
 import math
+from copy import deepcopy
 
 import pytest
 import torch
@@ -114,6 +115,24 @@ def test_a_frozen_backbone_is_frozen_whole(size: str, images: Tensor) -> None:
     model.freeze_backbone(False)
     assert all(module.training for module in model.modules())
     assert all(weight.requires_grad for weight in model.parameters())
+
+
+@pytest.mark.parametrize(("size", "fixed"), [
+    ("n", ("backbone.stem.", "backbone.stages.0.")),
+    ("mobilenet", ("backbone.features.0.", "backbone.features.1.")),
+])
+def test_the_first_layers_of_the_backbone_never_learn(size: str, fixed: tuple[str, ...], images: Tensor) -> None:
+    model = yolov5(size, 5)
+    model.fix_layers(2)
+    model.freeze_backbone(True)
+    model.freeze_backbone(False)
+    before, optimizer = state(model), torch.optim.SGD(model.parameters(), lr=0.1)
+    detection_loss(model.train()(images), BOXES, model.anchors, (64, 96)).total.backward()
+    optimizer.step()
+    same = {name for name, value in model.state_dict().items() if torch.equal(value, before[name])}
+    assert same == {name for name in before if name.startswith(fixed)} | {"anchors"}
+    copied = deepcopy(model).train()
+    assert not copied.backbone.get_submodule(fixed[0].removeprefix("backbone.").rstrip(".")).training
 
 
 def test_mobilenet_takes_the_backbone_of_the_segmentation_weights() -> None:

@@ -28,6 +28,10 @@ def assign(targets: Tensor, anchors: Tensor, stride: int, shape: tuple[int, int]
     on the side where the centre lies, one across and one down, if they are in the grid. So there are up to three cells.
     A centre in the middle between two sides has no neighbour there.
 
+    Where several boxes match one anchor in one cell, the one that fits it best keeps it, as a cell can find one box per
+    anchor. In YOLOv5 it has to find all of them, and finds something between: strips of patches on long rulers have
+    almost the centre of the ruler.
+
     Args:
         targets: float (m, 6): number of the image in the batch, class, x1, y1, x2, y2 in pixels. x2 > x1 and y2 > y1.
         anchors: of the level, float (a, 2): width and height in pixels.
@@ -35,8 +39,9 @@ def assign(targets: Tensor, anchors: Tensor, stride: int, shape: tuple[int, int]
         shape: rows and columns of the grid.
     """
     ratios = (targets[:, 4:] - targets[:, 2:4])[:, None] / anchors  # (m, a, 2)
-    box, anchor = (torch.maximum(ratios, 1 / ratios).amax(-1) < MAX_RATIO).nonzero(as_tuple=True)
-    targets = targets[box]
+    ratios = torch.maximum(ratios, 1 / ratios).amax(-1)
+    box, anchor = (ratios < MAX_RATIO).nonzero(as_tuple=True)
+    targets, ratios = targets[box], ratios[box, anchor]
     limits = torch.tensor([shape[1], shape[0]], device=targets.device)
     centres = (targets[:, 2:4] + targets[:, 4:]) / 2 / stride
     cells = centres.long()  # x and y
@@ -48,4 +53,20 @@ def assign(targets: Tensor, anchors: Tensor, stride: int, shape: tuple[int, int]
     _, match = kept.nonzero(as_tuple=True)
     column, row = places[kept].unbind(1)
     image, classes = targets[match, :2].long().unbind(1)
-    return Matches(image, anchor[match], row, column, classes, targets[match, 2:])
+    matches = Matches(image, anchor[match], row, column, classes, targets[match, 2:])
+    best = _best(torch.stack(matches[:4]), ratios[match])
+    return Matches(*(values[best] for values in matches))
+
+
+def _best(places: Tensor, ratios: Tensor) -> Tensor:
+    """The matches that keep their place, as sorted numbers.
+
+    places: int64 (4, k), the image, anchor, row and column of each match.
+    ratios: of each match, 1 or more; the lowest one of a place wins.
+    """
+    order = ratios.argsort(stable=True)
+    _, place = places[:, order].unique(dim=1, return_inverse=True)
+    by_place = place.argsort(stable=True)
+    first = torch.ones_like(place, dtype=torch.bool)
+    first[1:] = place[by_place].diff() != 0
+    return order[by_place[first]].sort().values

@@ -22,6 +22,8 @@ def check_settings(s: Settings, procs: Processes) -> None:
         raise UserError(f"mosaic is {s.mosaic}: it has to be from 0 to 1.", 2)
     if s.clip < 0:
         raise UserError(f"clip is {s.clip}: it has to be 0 or more.", 2)
+    if s.freeze_layers < 0:
+        raise UserError(f"freeze_layers is {s.freeze_layers}: it has to be 0 or more.", 2)
     require_multiples(s, STRIDES[-1], "the largest stride of the network")
     if not 1 <= len(s.name_classes) <= 255 or len(set(s.name_classes)) < len(s.name_classes):
         raise UserError(f"name_classes is {s.name_classes}: 1 to 255 different names are needed.", 2)

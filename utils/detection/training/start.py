@@ -69,7 +69,9 @@ def start_model(
                 "with this backbone.", 2
             )
         load_weights(model.backbone, own, reinit_mismatched=False)
-    return on_device(model, s.sync_bn, procs)
+    model = on_device(model, s.sync_bn, procs)
+    model.fix_layers(s.freeze_layers)
+    return model
 
 
 def fitting_anchors(s: Settings, files: Sequence[Boxed], procs: Processes) -> np.ndarray:
