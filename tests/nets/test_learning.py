@@ -37,7 +37,7 @@ def test_three_epochs_on_forty_sheets_lift_the_validation_miou(
     model.load_state_dict({k: v for k, v in start.model.items() if k.startswith("backbone.")}, strict=False)
     save_checkpoint(tmp_path / "start.pth", replace(
         start, model=model.state_dict(), options={"decoder": False, "exact_upsampling": True}, min_confidence=0.0,
-        input_shape=[256, 192],
+        input_shape=[256, 192], probe=None,
     ))
     data = {"device": "cpu", "dataset_path": str(tmp_path), "dataset": "synthetic"}
     train.main(config.read(

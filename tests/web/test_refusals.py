@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers import wait_for
 from served import AnySheet, Answer, encoded, form, served
 from utils.utils import UserError
 from utils.web.uploads import plain_name
@@ -117,7 +118,7 @@ def test_uploads_that_are_too_large(server):
                 assert sent < 200
                 connection.sendall(chunk)
         assert sent < 200  # of half a megabyte
-    assert server.server.limits.memory.taken == 0
+    assert wait_for(lambda: server.server.limits.memory.taken == 0, 10)
 
 
 def test_requests_that_are_no_http(server):
