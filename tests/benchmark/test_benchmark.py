@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import benchmark
 from helpers import ROOT, make_dataset
@@ -16,6 +17,7 @@ from nets.cpu import AtrousDepthwise, BandedResidual, CheapDropout
 from nets.winograd import WinogradConv2d
 from utils import config
 from utils.benchmark import setup
+from utils.benchmark.predicting import predict_seconds, usual_predict_seconds
 from utils.benchmark.scoring import miou_speeds, naive_miou_speeds
 from utils.benchmark.training import step_seconds, usual_step_seconds
 from utils.detection.boxes import DETECTION_CLASSES
@@ -30,10 +32,10 @@ from utils.web.answers import JSON, PNG
 
 @pytest.fixture(scope="module")
 def small_model(tmp_path_factory):
-    """The repository's weights with a small input: a sixty-fourth of the work."""
+    """The repository's weights with a small input: a sixty-fourth of the work; unsure objects stay."""
     path = tmp_path_factory.mktemp("model") / "small.pth"
     checkpoint = load_checkpoint(ROOT / "model_data" / "deeplab_mobilenetv2.pth")
-    save_checkpoint(path, replace(checkpoint, input_shape=[128, 128]))
+    save_checkpoint(path, replace(checkpoint, input_shape=[128, 128], min_confidence=0.0))
     return path
 
 
@@ -68,7 +70,7 @@ def here(monkeypatch):
 
 
 ROWS = {
-    "predict": ["predict a folder, one CPU thread", "predict a folder, all CPU threads"],
+    "predict": ["predict a folder, one CPU thread"] * 3 + ["predict a folder, all CPU threads"] * 3,
     "detect": ["find boxes in a folder, one CPU thread", "find boxes in a folder, all CPU threads"],
     "digitise": ["digitise a folder, one CPU thread", "digitise a folder, all CPU threads"],
     "serve": ["request for a mask, one CPU thread", "request for JSON, one CPU thread",
@@ -80,8 +82,9 @@ ROWS = {
                "predict a folder, 0.05 megapixels", "digitise a folder, 0.05 megapixels", "get_miou, 0.05 megapixels"],
 }
 SAID = {
-    "predict": ["Predicting a folder, one CPU thread", "Decoding, the network and encoding alone, one CPU thread",
-                "Predicting a folder, all CPU threads", "Decoding, the network and encoding alone, all CPU threads"],
+    "predict": [f"{title}, {threads} CPU thread{'s' * (threads == 'all')}" for threads in ("one", "all") for title in (
+        "Predicting a folder", "Decoding, the network and encoding alone",
+        "Predicting a folder with the whole network", "Usual prediction")],
     "detect": ["Predicting the sheets to find boxes on, one CPU thread", "Finding boxes in a folder, one CPU thread",
                "Predicting the sheets to find boxes on, all CPU threads", "Finding boxes in a folder, all CPU threads"],
     "digitise": ["Predicting the sheets to digitise, one CPU thread", "Digitising a folder, one CPU thread",
@@ -95,7 +98,8 @@ SAID = {
                "Predicting 0.05 megapixels", "Digitising 0.05 megapixels", "Scoring 0.05 megapixels"],
 }
 MEASURED = {
-    "predict_seconds": [1.0], "predict_floor": [1.0], "detect_seconds": [1.0], "digitise_seconds": [1.0],
+    "predict_seconds": [1.0], "usual_predict_seconds": [1.0], "predict_floor": [1.0],
+    "detect_seconds": [1.0], "digitise_seconds": [1.0],
     "miou_speeds": ([1.0], 0.5), "naive_miou_speeds": ([1.0], 0.5),
     "request_seconds": {name: [1.0] for name in (PNG, JSON, f"{PNG} directly", f"{JSON} directly")},
     "loader_speeds": ([1.0], [1.0]), "naive_speeds": [1.0], "miou_seconds": [1.0],
@@ -184,10 +188,20 @@ def test_the_usual_ways_are_plain_pytorch(settings, here, monkeypatch):
     data = measured.linked("plain", 2)
     assert usual_step_seconds(measured, 2)[0] > 0
     assert naive_miou_speeds(measured, data)[0][0] > 0
+    assert usual_predict_seconds(measured, data.root)[0] > 0
     with pytest.raises(AssertionError, match="none of PyTorch's own"):
         step_seconds(measured, data, 2, fp16=False)
     with pytest.raises(AssertionError, match="none of PyTorch's own"):
         miou_speeds(measured, data)
+
+
+def test_the_usual_prediction_gives_our_masks(settings, here):
+    measured = benchmark.make_setup(settings())
+    root = measured.linked("masks", 1).root
+    predict_seconds(measured, root, sparse=False)
+    usual_predict_seconds(measured, root)
+    ours, usual = (next((root / name).rglob("*.png")) for name in ("out", "usual"))
+    assert (np.array(Image.open(ours)) == np.array(Image.open(usual))).mean() > 0.999
 
 
 def test_what_goes_to_another_process_arrives(settings):

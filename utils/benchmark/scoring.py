@@ -6,17 +6,14 @@ import json
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 from PIL import Image
 
-from utils.benchmark.naive import naive_classes, naive_matrix, naive_miou
-from utils.benchmark.predicting import expected_seconds, network_input_of
+from utils.benchmark.naive import naive_matrix, naive_miou
+from utils.benchmark.predicting import expected_seconds, usual_prediction
 from utils.benchmark.processes import timed
 from utils.benchmark.setup import CPU_MODES, Setup
 from utils.benchmark.table import Row
 from utils.files.voc import VocDataset
-from utils.network.checkpoint import load_checkpoint
-from utils.network.letterbox import network_input
 
 REPORT = 2.0  # seconds that get_miou.py takes beside its sheets, for plots above all; for estimates
 
@@ -49,22 +46,14 @@ def miou_speeds(setup: Setup, data: VocDataset) -> tuple[list[float], float]:
 
 
 def naive_miou_speeds(setup: Setup, data: VocDataset) -> tuple[list[float], float]:
-    """Sheets a second of the usual evaluation, and the mIoU.
-
-    The network is plain PyTorch, as the checkpoint builds it: BatchNorms of their own, channels first, float32, and
-    without the layers of `nets.cpu.for_cpu`.
-    """
+    """Sheets a second of the usual evaluation, and the mIoU."""
     model, images = setup.make_model(), data.images()
-    network = load_checkpoint(setup.settings.model_path).build().to(model.device)
+    classes_of = usual_prediction(setup, model)
     classes, matrices = len(model.name_classes), []
 
     def work() -> None:
         for stem in data.stems("val"):
-            pixels = np.array(Image.open(images[stem]).convert("RGB"))
-            batch, placement = network_input_of(model, pixels)
-            with torch.inference_mode():
-                logits = network(network_input(batch.to(model.device)).contiguous())[0]
-            prediction = naive_classes(logits, placement, pixels.shape[:2])
+            prediction = classes_of(np.array(Image.open(images[stem]).convert("RGB")))
             matrices.append(naive_matrix(np.array(Image.open(data.mask(stem))), prediction, classes))
 
     seconds = timed(work, setup.settings.repeats)

@@ -58,7 +58,7 @@ class Setup:
     detecting: Settings                    # constants of predict_yolo.py
     digitising: Settings                   # constants of digitise.py
     serving: Settings                      # constants of serve.py
-    make_model: Callable[[], Model]
+    make_model: Callable[..., Model]        # with other arguments of DeeplabV3, if wanted
     make_detector: Callable[[], Detector]
     evaluation: Evaluation
     progress: Progress = field(default_factory=Progress)
