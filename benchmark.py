@@ -41,7 +41,7 @@ from yolo import Detector
 # ---- What to measure ----
 parts: tuple[Literal["predict", "detect", "digitise", "serve", "loader", "step", "miou", "growth"], ...] = (
     "predict", "detect", "digitise", "serve", "loader", "step", "miou", "growth")  # growth: more, larger sheets; slow
-quick: bool = False                 # the whole table in two minutes, not ten or more: fewer and smaller sheets, fewer
+quick: bool = False                 # the whole table in four minutes, not ten or more: fewer and smaller sheets, fewer
                                     # repeats. Good for a look; what is given as --name=value stays as given
 repeats: int = 5                    # measurements of each thing; the table has median, smallest and largest
 device: str = "auto"                # of the network: "auto" (CUDA, else Apple's MPS, else CPU), "cuda", "mps", "cpu"
